@@ -13,6 +13,7 @@ import {
   type Topology,
 } from '../runtime/contract/graph.js';
 import { type AnyStage, deadLetters } from '../runtime/contract/stage.js';
+import { chained } from '../runtime/plan/plan.js';
 import { catalogue } from './catalogue.js';
 import { fallback } from './fallback.js';
 import { interestRanking } from './interest-ranking.js';
@@ -53,10 +54,14 @@ export interface PipelineOptions {
   readonly mode: 'live' | 'bounded';
   /** Bounded: whether a table of items is loaded before the first epoch. Live, the catalogue is published. */
   readonly items?: boolean;
+  /** Whether neighbours with the same partitions run as one (runtime/plan). Default: each stage has a mailbox of its own. */
+  readonly chaining?: boolean;
 }
 
+/** As it runs. */
 export function mainTopology(options: PipelineOptions): Topology {
-  return options.mode === 'live' ? liveTopology(options) : boundedTopology(options);
+  const topology = options.mode === 'live' ? liveTopology(options) : boundedTopology(options);
+  return options.chaining === true ? chained(topology) : topology;
 }
 
 /** From publishers to a view, which makes lists when the façade asks. Each frame is an epoch of its own where it is read. */

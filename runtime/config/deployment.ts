@@ -43,13 +43,18 @@ export const commonSettings = (config: SchemaConfig): Settings =>
 
 export const encodeDeployment = (deployment: Deployment): string => JSON.stringify(deployment, undefined, 2);
 
+/** Settings that records of earlier versions do not have, with what held then. */
+const ADDED: Settings = { 'pipeline.chaining': 'off' };
+
 /** `undefined` if it is not a record. */
-export const decodeDeployment = (stored: Uint8Array | string): Deployment | undefined =>
-  storedJson<Deployment>(stored, isDeployment);
+export function decodeDeployment(stored: Uint8Array | string): Deployment | undefined {
+  const found = storedJson<Deployment>(stored, isDeployment);
+  return found && { ...ADDED, ...found };
+}
 
 function isDeployment(found: unknown): boolean {
   if (typeof found !== 'object' || found === null) return false;
-  const valueOf = (key: string): unknown => (found as Settings)[key];
+  const valueOf = (key: string): unknown => (found as Settings)[key] ?? ADDED[key];
   const isNumber = (key: string): boolean => isCount(valueOf(key)) && valueOf(key) !== 0;
   return (
     ['partitions', 'sourcePartitions'].every(isNumber) &&

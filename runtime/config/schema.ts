@@ -130,6 +130,9 @@ const pipeline = z.strictObject({
       everySeconds: fixed(amount(1, SECONDS_MAX, 'length of an epoch, when kind is interval'), ['interval']).default(5),
     })
     .prefault({}),
+  chaining: fixed(
+    oneOf(['off', 'on'], 'on: neighbouring stages run as one; off: each has a mailbox of its own in NATS'),
+  ).default('off'),
   watermarkDelaySeconds: amount(0, SECONDS_MAX, 'how late an event may come without being counted as late').default(
     600,
   ),

@@ -177,6 +177,16 @@ describe('config', () => {
 });
 
 describe('topology', () => {
+  it('shows which stages run as one', async () => {
+    const chains = async (chaining: string): Promise<string[]> => {
+      const { stdout } = await runCli(cwd, ['topology', '--plan', '--json', '--set', `pipeline.chaining=${chaining}`]);
+      const plan = JSON.parse(stdout) as { readonly stages: readonly string[]; readonly mailbox: string }[];
+      return plan.map(({ stages, mailbox }) => `${stages.join('+')} ${mailbox}`);
+    };
+    expect(await chains('off')).toContain('interest-ranking RIVULET_INTEREST_RANKING');
+    expect(await chains('on')).toContain('window+interest-ranking RIVULET_WINDOW');
+  });
+
   it('follows the configuration', async () => {
     const { stdout } = await runCli(cwd, ['topology', '--json', '--set', 'partitions=3']);
     const { partitions, stages, edges } = JSON.parse(stdout);

@@ -21,7 +21,7 @@ const CASES: readonly { readonly damage: string; readonly files: RegExp; readonl
   { damage: 'the description damaged', files: /^meta\.inf$/, apply: flip(0.5, 8) },
 ];
 /** Of all streams, or of one: that one then lacks what its writers remember to have said. */
-const STREAMS = ['.', 'RIVULET_FALLBACK', 'RIVULET_RECOMMENDATIONS'];
+const STREAMS = ['.', 'RIVULET_POPULARITY_JOIN', 'RIVULET_RECOMMENDATIONS'];
 const casesOf = (stream: string): readonly (typeof CASES)[number][] =>
   stream === '.' ? CASES : CASES.filter(({ damage }) => /end|cut/.test(damage));
 

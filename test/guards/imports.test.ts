@@ -49,7 +49,7 @@ interface Row {
 const ROWS: readonly Row[] = [
   { from: 'proto/gen/',         may: PROTO },
 
-  { from: 'actors/topology',    may: [...ACTOR, 'actors/'] },
+  { from: 'actors/topology',    may: [...ACTOR, 'runtime/plan/plan', 'actors/'] },
   { from: 'actors/maths/',      may: ['runtime/contract/stage', 'actors/model', './'] },
   { from: 'actors/candidates/', may: ['actors/model', 'actors/maths/', './'] },
   // Classes that are state know nothing of streams.

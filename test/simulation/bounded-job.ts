@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { catalogueItems, EVENT_TYPES, popularItems, RECOMMENDATION_TYPES } from '../../actors/model.js';
 import { mainTopology } from '../../actors/topology.js';
+import type { Topology } from '../../runtime/contract/graph.js';
 import { utf8 } from '../../runtime/frames/bytes.js';
 import { type Frame, frameOf } from '../../runtime/frames/frame.js';
 import type { ChunkSource, SourceChunk } from '../../runtime/contract/ports.js';
@@ -18,46 +19,52 @@ import { World } from './world.js';
 const PARTITIONS = { source: 1, user: 2, item: 2 };
 const LINES_PER_CHUNK = 9;
 
-const topology = mainTopology({
-  partitions: PARTITIONS,
-  parse: { dedupeMax: 100, futureMaxMs: 1e12 },
-  trigger: { kind: 'file' },
-  watermarkDelayMs: 600_000,
-  idleAfterMs: 60_000,
-  window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
-  interest: { kind: 'epoch' },
-  popularity: { from: 'table' },
-  listSize: 10,
-  trending: {},
-  mode: 'bounded',
-  items: true,
-});
+const topologyWith = (chaining: boolean, items: boolean): Topology =>
+  mainTopology({
+    partitions: PARTITIONS,
+    parse: { dedupeMax: 100, futureMaxMs: 1e12 },
+    trigger: { kind: 'file' },
+    watermarkDelayMs: 600_000,
+    idleAfterMs: 60_000,
+    window: { kind: { kind: 'tumbling' }, allowedLatenessMs: 0, output: 'update' },
+    interest: { kind: 'epoch' },
+    popularity: { from: 'table' },
+    listSize: 10,
+    trending: {},
+    mode: 'bounded',
+    items,
+    chaining,
+  });
 
 const shop = shopTexts({ seed: 15, epochs: 3, rows: 24, users: 7, items: 12 });
 /** Of half of the items the categories come from the catalogue: the rows are the same. */
 const catalogue = withCatalogue(shop.files);
 const ITEMS = [...catalogue.items].map(([item, category]) => frameOf(catalogueItems, [{ item, category }]));
 
-const CHUNKS: readonly SourceChunk[] = catalogue.files.flatMap((text, epoch) => {
-  const [header, ...lines] = text.trimEnd().split('\n');
-  const pieces = Math.ceil(lines.length / LINES_PER_CHUNK);
-  return Array.from({ length: pieces }, (_, i): SourceChunk => {
-    const own = lines.slice(i * LINES_PER_CHUNK, (i + 1) * LINES_PER_CHUNK);
-    const isLast = i === pieces - 1;
-    return {
-      ...{ format: 'csv', file: `part-${epoch}`, line: 2 + i * LINES_PER_CHUNK, header: utf8(header!) },
-      ...{ data: utf8(`${own.join('\n')}\n`), nextOffset: i + 1, nextLine: 2 + i * LINES_PER_CHUNK + own.length },
-      ...{ endsEpoch: isLast, endsInput: isLast && epoch === shop.files.length - 1 },
-    };
+const chunksOf = (files: readonly string[]): readonly SourceChunk[] =>
+  files.flatMap((text, epoch) => {
+    const [header, ...lines] = text.trimEnd().split('\n');
+    const pieces = Math.ceil(lines.length / LINES_PER_CHUNK);
+    return Array.from({ length: pieces }, (_, i): SourceChunk => {
+      const own = lines.slice(i * LINES_PER_CHUNK, (i + 1) * LINES_PER_CHUNK);
+      const isLast = i === pieces - 1;
+      return {
+        ...{ format: 'csv', file: `part-${epoch}`, line: 2 + i * LINES_PER_CHUNK, header: utf8(header!) },
+        ...{ data: utf8(`${own.join('\n')}\n`), nextOffset: i + 1, nextLine: 2 + i * LINES_PER_CHUNK + own.length },
+        ...{ endsEpoch: isLast, endsInput: isLast && epoch === shop.files.length - 1 },
+      };
+    });
   });
-});
 
-const chunks: ChunkSource = {
-  async *chunks(stored) {
-    const after = await stored.last();
-    const last = CHUNKS.findIndex(({ file, nextOffset }) => file === after?.file && nextOffset === after.nextOffset);
-    yield* CHUNKS.slice(last + 1);
-  },
+const sourceOf = (files: readonly string[]): ChunkSource => {
+  const chunks = chunksOf(files);
+  return {
+    async *chunks(stored) {
+      const after = await stored.last();
+      const last = chunks.findIndex(({ file, nextOffset }) => file === after?.file && nextOffset === after.nextOffset);
+      yield* chunks.slice(last + 1);
+    },
+  };
 };
 
 const TABLE = shop.table.map(({ item, totalPurchases, mainCategory }) =>
@@ -98,32 +105,42 @@ function resultLines({ sink }: World): Shop['expected'] {
   return lines;
 }
 
-export const bounded: Job = {
-  ...{ name: 'bounded', topology, steps: 1_200, everySeeds: 5, tickEveryMs: 0 },
-  sinkTopics: topology.topics.map(({ id }) => id),
-  feed: async (feed) => {
-    const options = { log: feed.log, clock: feed.clock, logger: SILENT };
-    const framesOf = async function* (frames: readonly Frame[]) {
-      yield* frames;
-    };
-    const target = { to: 'popularity', from: 'popularity-table', by: 'item', partitions: PARTITIONS.item };
-    const items = { to: 'watermark', from: 'catalogue-table', by: 'all', partitions: PARTITIONS.source };
-    const folder = { to: 'parse', from: 'folder' };
-    await Promise.all([
-      again(feed, (signal) => writeChunks({ ...options, signal }, chunks, folder, () => undefined)),
-      again(feed, (signal) => writeTable({ ...options, signal }, framesOf(TABLE), target)),
-      again(feed, (signal) => writeTable({ ...options, signal }, framesOf(ITEMS), items)),
-    ]);
-  },
-  reference: () => Promise.resolve(shop.expected),
-  check: (world, expected) => {
-    refolded(world);
-    assert.deepEqual(resultLines(world), expected, 'rows of the reference model');
-    const [read, counted] = [totalsOf(world, 'parse'), totalsOf(world, 'window')];
-    const { events, dead_letter: deadLetter, duplicates } = read;
-    assert.equal(events, shop.events, 'events');
-    assert.equal(events, counted.on_time + counted.late + deadLetter + duplicates, 'conservation');
-    assert.equal(counted.late, shop.expected['late.csv'].length, 'late');
-  },
-  run: (options) => World.run(bounded, options),
-};
+function boundedJob(name: string, chaining: boolean): Job {
+  // What waits for a catalogue is not chained.
+  const withItems = !chaining;
+  const topology = topologyWith(chaining, withItems);
+  const chunks = sourceOf(withItems ? catalogue.files : shop.files);
+  const job: Job = {
+    ...{ name, topology, steps: 1_200, everySeeds: 5, tickEveryMs: 0 },
+    sinkTopics: topology.topics.map(({ id }) => id),
+    feed: async (feed) => {
+      const options = { log: feed.log, clock: feed.clock, logger: SILENT };
+      const framesOf = async function* (frames: readonly Frame[]) {
+        yield* frames;
+      };
+      const target = { to: 'popularity', from: 'popularity-table', by: 'item', partitions: PARTITIONS.item };
+      const items = { to: 'watermark', from: 'catalogue-table', by: 'all', partitions: PARTITIONS.source };
+      const folder = { to: 'parse', from: 'folder' };
+      await Promise.all([
+        again(feed, (signal) => writeChunks({ ...options, signal }, chunks, folder, () => undefined)),
+        again(feed, (signal) => writeTable({ ...options, signal }, framesOf(TABLE), target)),
+        ...(withItems ? [again(feed, (signal) => writeTable({ ...options, signal }, framesOf(ITEMS), items))] : []),
+      ]);
+    },
+    reference: () => Promise.resolve(shop.expected),
+    check: (world, expected) => {
+      refolded(world);
+      assert.deepEqual(resultLines(world), expected, 'rows of the reference model');
+      const [read, counted] = [totalsOf(world, 'parse'), totalsOf(world, 'window')];
+      const { events, dead_letter: deadLetter, duplicates } = read;
+      assert.equal(events, shop.events, 'events');
+      assert.equal(events, counted.on_time + counted.late + deadLetter + duplicates, 'conservation');
+      assert.equal(counted.late, shop.expected['late.csv'].length, 'late');
+    },
+    run: (options) => World.run(job, options),
+  };
+  return job;
+}
+
+export const bounded = boundedJob('bounded', false);
+export const boundedChained = boundedJob('bounded-chained', true);

@@ -1,8 +1,8 @@
 /** The jobs of the simulation, by name. */
 import { cluster } from './cluster-job.js';
 import type { Job, SimulatedRun } from './job.js';
-import { bounded } from './bounded-job.js';
-import { live, liveHopping, liveInterval, livePast, liveSession } from './live-job.js';
+import { bounded, boundedChained } from './bounded-job.js';
+import { live, liveChained, liveHopping, liveInterval, livePast, liveSession } from './live-job.js';
 import { toyBounded, toyLive } from './toy-jobs.js';
 
 export type AnyJob = Job<SimulatedRun>;
@@ -16,7 +16,9 @@ export const JOBS: readonly AnyJob[] = [
   liveHopping,
   liveSession,
   livePast,
+  liveChained,
   bounded,
+  boundedChained,
 ];
 
 export function jobNamed(name: string): AnyJob {

@@ -1,7 +1,7 @@
 /** The real pipeline live, against a plain model of what does not depend on timing, and against the fold of what was accepted. */
 import { describe, expect, it } from 'vitest';
 import { expectSeeds } from './expect-seeds.js';
-import { live, liveHopping, liveInterval, livePast, liveSession } from './live-job.js';
+import { live, liveChained, liveHopping, liveInterval, livePast, liveSession } from './live-job.js';
 
 describe('ends as it must, or is refused where the log lies', { timeout: 180_000 }, () => {
   it('with an epoch for each frame', () => expectSeeds(live, 60));
@@ -9,6 +9,7 @@ describe('ends as it must, or is refused where the log lies', { timeout: 180_000
   it('with hopping windows, and a catalogue', () => expectSeeds(liveHopping, 20));
   it('with session windows, and a catalogue', () => expectSeeds(liveSession, 20));
   it('with the past beside the present', () => expectSeeds(livePast, 20));
+  it('with stages that run as one', () => expectSeeds(liveChained, 20));
 });
 
 it('has sessions that merge', async () => {

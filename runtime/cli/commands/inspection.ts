@@ -28,11 +28,15 @@ function topology(rivulet: Command): void {
       'Prints the live pipeline as a Mermaid flowchart, as it would run with this configuration. Needs no node.',
     )
     .option('--json', 'print stages, topics and edges as JSON')
-    .action(async (options: JsonOptions) => {
+    .option('--plan', 'how the stages run: which are one chain, its mailbox and its partitions')
+    .action(async (options: JsonOptions & { readonly plan?: true }) => {
       const { topology: run } = await import('../node/topology.js');
       run(options);
     });
-  withSettings(command, []).addHelpText('after', '\nExample:\n  rivulet topology > pipeline.mmd');
+  withSettings(command, []).addHelpText(
+    'after',
+    '\nExamples:\n  rivulet topology > pipeline.mmd\n  RIVULET_PIPELINE_CHAINING=on rivulet topology --plan',
+  );
 }
 
 function config(rivulet: Command): void {

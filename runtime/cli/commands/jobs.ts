@@ -73,6 +73,14 @@ function replay(rivulet: Command): void {
         .default('epoch'),
     )
     .option('--top <n>', 'items per user', wholeNumber(1, 100), 10)
+    .addOption(
+      new Option(
+        '--chaining <how>',
+        'on: neighbouring stages run as one; off: each has a mailbox of its own in NATS. Changes no result',
+      )
+        .choices(['on', 'off'])
+        .default('on'),
+    )
     .option(
       '--chunk-bytes <n>',
       'read the files in pieces of this size; changes no result',

@@ -75,7 +75,9 @@ export class Backlog {
   /** Resolves when every stage has processed what was published so far, and no user of the past waits for a list. */
   async processed(): Promise<void> {
     await this.until(() => this.messages === 0);
-    for (const [at, stage] of WAY.entries()) await this.passedOn(WAY[at - 1] ?? PARSE, stage, WAY[at + 1] ?? VIEW);
+    // A chain has the id of its first stage.
+    const way = WAY.filter((id) => this.options.topology.stages.some((stage) => stage.id === id));
+    for (const [at, stage] of way.entries()) await this.passedOn(way[at - 1] ?? PARSE, stage, way[at + 1] ?? VIEW);
     await this.delivered();
   }
 

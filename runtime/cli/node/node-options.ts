@@ -104,6 +104,7 @@ export function pipelineOptions({ partitions, sourcePartitions, history, pipelin
       ? {}
       : { history: { bytes: history.megabytes * MIB, ageMs: Math.round(history.days * DAY_MS) } }),
     mode: 'live',
+    chaining: pipeline.chaining === 'on',
   };
 }
 

@@ -22,6 +22,7 @@ export interface ReplayCommandOptions extends SettingOptions {
   readonly trigger: 'file';
   readonly interest: 'epoch' | 'decayed';
   readonly top: number;
+  readonly chaining: 'on' | 'off';
   readonly chunkBytes: number;
   readonly timestamps?: true;
   readonly restart?: true;
@@ -92,7 +93,7 @@ export function withRestart(error: unknown): unknown {
 /** One reader, one epoch per file, popularity from the table: the differences from the live pipeline. */
 export function boundedPipeline(
   config: Config,
-  { interest, top, items }: Pick<ReplayCommandOptions, 'interest' | 'top' | 'items'>,
+  { interest, top, items, chaining }: Pick<ReplayCommandOptions, 'interest' | 'top' | 'items' | 'chaining'>,
 ): PipelineOptions {
   const live = pipelineOptions(config);
   const { halfLifeHours, weights } = config.pipeline.interest;
@@ -107,6 +108,7 @@ export function boundedPipeline(
     popularity: { from: 'table' },
     listSize: top,
     mode: 'bounded',
+    chaining: chaining === 'on',
     ...(items === undefined ? {} : { items: true }),
   };
 }

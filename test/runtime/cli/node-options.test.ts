@@ -150,7 +150,11 @@ describe('a node', () => {
 
 describe('a bounded job', () => {
   it('reads from one place, in epochs of a file each, with a table', () => {
-    const pipeline = boundedPipeline(configWith({ sourcePartitions: '3' }), { interest: 'epoch', top: 10 });
+    const pipeline = boundedPipeline(configWith({ sourcePartitions: '3' }), {
+      interest: 'epoch',
+      chaining: 'on',
+      top: 10,
+    });
     expect(pipeline).toMatchObject({
       partitions: { source: 1, user: 4 },
       trigger: { kind: 'file' },

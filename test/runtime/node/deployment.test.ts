@@ -67,6 +67,7 @@ it.each<[name: string, change: Values, code?: string, says?: string]>([
   ['the window', { 'pipeline.window.sizeSeconds': '60' }, 'PIPELINE_CHANGED', 'pipeline.window.sizeSeconds 300, '],
   ['the trigger', { 'pipeline.trigger.kind': 'interval' }, 'PIPELINE_CHANGED', 'pipeline.trigger.kind "frame", '],
   ['the interest', { 'pipeline.interest.kind': 'epoch' }, 'PIPELINE_CHANGED', 'pipeline.interest.kind "decayed", '],
+  ['the chaining', { 'pipeline.chaining': 'on' }, 'PIPELINE_CHANGED', 'pipeline.chaining "off", '],
   ['the lateness', { 'pipeline.allowedLatenessSeconds': '60' }, 'PIPELINE_CHANGED', 'allowedLatenessSeconds 0, '],
 ])('a changed deployment: %s', (_, change, code, says) => {
   const { code: found, message = '' } = refusalOf(made(change));
@@ -90,6 +91,7 @@ const OTHERS = [
   'decayed',
   'rees46',
   'append',
+  'on',
 ];
 const CONTEXTS: readonly Values[] = [
   {},
@@ -118,6 +120,13 @@ it.each(
       }),
     );
   expect([isIn(made), isIn((values) => commonSettings(configOf(values)))]).toEqual([isFixed, !isFixed]);
+});
+
+it('a record from before there was chaining is one without', () => {
+  const { 'pipeline.chaining': _, ...before } = made();
+  writeFileSync(join(dataDir, 'deployment.json'), JSON.stringify(before));
+  expect(refusalOf(made())).toEqual({});
+  expect(refusalOf(made({ 'pipeline.chaining': 'on' }))).toMatchObject({ code: 'PIPELINE_CHANGED' });
 });
 
 it('names what can change the partitions: of users and items a repartition, of publishers nothing', () => {
