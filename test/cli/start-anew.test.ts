@@ -200,6 +200,11 @@ it('the history has each event once, also those of a message that it had only th
     await ensure();
     await publish('g', 'h', 'i');
     await parsing('abcdefghi');
+    // Now two of its messages are repeated.
+    await startAnew(topology, connection, log);
+    await ensure();
+    await publish('j', 'k', 'l', 'm');
+    await parsing('abcdefghijklm');
   } finally {
     await log.close();
     await server.stop();

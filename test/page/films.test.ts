@@ -43,6 +43,8 @@ beforeAll(async () => {
     async () => {
       const { counters } = await get<{ readonly counters: Record<string, number> }>('/status');
       expect(counters['on_time']).toBeGreaterThan(5_000);
+      // Lists of trending films follow with the next tick.
+      expect(await itemsOf('/trending')).not.toEqual([]);
     },
     { timeout: 120_000 },
   );

@@ -62,7 +62,8 @@ export async function* historyPieces(
         const frame = frameIn(envelope.body, historyRows);
         if (frame !== undefined) {
           const events = behind(frame, latest.get(subject));
-          latest.set(subject, positionAt(frame, frame.rows - 1));
+          // Of a repeated message nothing is behind: the next one may be repeated too.
+          if (events.rows > 0) latest.set(subject, positionAt(frame, frame.rows - 1));
           yield { events: within(events, from, to), bytes: data.length, rows: events.rows, share };
         } else if (envelope.sequence === 0 && !envelope.claim) latest.delete(subject);
       }
