@@ -76,6 +76,9 @@ const readingFrom =
         log.read(stream, { filters, from: from > 1 ? Math.max(1, from + shift) : from }),
     });
 
+/** State of the second stage of the chain that begins with `window`. */
+const isOfSecond = ({ key }: StoreChange): boolean => /^window\/\d+\/interest-ranking\./.test(key);
+
 const isHead = ({ key }: StoreChange): boolean => key.endsWith('/$head');
 
 const torn =
@@ -243,6 +246,10 @@ const SNAPSHOTS: readonly Mutation[] = [
   {
     ...{ rule: 7, what: 'a snapshot is not atomic: its head comes last', job: 'toy-live' },
     wraps: { wrapStore: torn((change) => !isHead(change)) },
+  },
+  {
+    ...{ rule: 7, what: 'a chain has a snapshot for each of its stages', job: 'live-chained' },
+    wraps: { wrapStore: torn(isOfSecond) },
   },
   {
     ...{ rule: 8, what: 'nobody looks where the stream ends', job: 'toy-live' },
