@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type * as CliOptions from '../../runtime/cli/node/node-options.js';
 import type * as CliSettings from '../../runtime/cli/settings.js';
 import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
@@ -28,11 +28,14 @@ const PER_SECOND = 300;
 const BLOWS: readonly Target[] = ['node', 'nats', 'both', 'nats', 'node'];
 const PARTITIONS = 2;
 
+type Chaining = 'off' | 'on';
+const chainingIs = (how: Chaining): string => `pipeline.chaining=${how}`;
+
 const { cwd, remove } = workingDirectory();
 const children: ChildProcess[] = [];
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
-  for (const name of ['calm', 'beaten']) {
+  for (const name of ['calm', 'beaten-off', 'beaten-on']) {
     const server = await natsPid(join(cwd, name, 'nats'));
     if (server !== undefined) signal(server, 'SIGKILL');
   }
@@ -55,14 +58,15 @@ const settled = ({ events, on_time, late, dead_letter, duplicates }: Counters): 
   events === on_time + late + dead_letter + duplicates;
 
 /** In this process, to look at its counters; from `dist`, as its threads are. */
-async function startNode(dataDir: string, natsPort: number): Promise<MainNode.RunningNode> {
+async function startNode(dataDir: string, natsPort: number, chaining: Chaining): Promise<MainNode.RunningNode> {
   const load = async <T>(path: string): Promise<T> => (await import(join(ROOT, 'dist', 'runtime', path))) as T;
   const { startNode: start } = await load<typeof MainNode>('node/node.js');
   const { nodeOptions } = await load<typeof CliOptions>('cli/node/node-options.js');
   const { settingsOf } = await load<typeof CliSettings>('cli/settings.js');
   const natsServer = process.env.RIVULET_NATS_SERVER;
   const flags = { dataDir, natsPort, grpcPort: 0, httpPort: 0, partitions: PARTITIONS, logLevel: 'error', natsServer };
-  const { config } = settingsOf({ ...flags, set: PURCHASES_ALONE_SET }, { env: {} });
+  const set = [...PURCHASES_ALONE_SET, { key: 'pipeline.chaining', value: chaining, bySet: true }];
+  const { config } = settingsOf({ ...flags, set }, { env: {} });
   return start({ ...nodeOptions(config), onProgress: () => undefined });
 }
 
@@ -112,13 +116,14 @@ async function lists(node: MainNode.RunningNode, publisher: StubbornPublisher, {
 }
 
 /** Starts it, and again after each blow; all is published meanwhile. */
-async function beatenWhile(dataDir: string, natsPort: number, work: Promise<void>): Promise<void> {
+async function beatenWhile(dataDir: string, natsPort: number, chaining: Chaining, work: Promise<void>): Promise<void> {
   const random = seededRandom(SEED);
   const store = join(dataDir, 'nats');
   const launch = (): Running => {
     const flags = ['--grpc-port', '0', '--nats-port', String(natsPort), '--partitions', String(PARTITIONS)];
     const fast = ['--snapshot-every-seconds', '0.3'];
-    const running = startCli(cwd, ['start', '--data-dir', dataDir, ...fast, ...flags, ...PURCHASES_ALONE]);
+    const chained = ['--set', chainingIs(chaining)];
+    const running = startCli(cwd, ['start', '--data-dir', dataDir, ...fast, ...flags, ...PURCHASES_ALONE, ...chained]);
     children.push(running.child);
     return running;
   };
@@ -145,46 +150,54 @@ async function beatenWhile(dataDir: string, natsPort: number, work: Promise<void
   await awaited(() => (hasEnded(child) ? true : undefined));
 }
 
-it('counts every acknowledged event once, and has the lists of a node that was left alone', async () => {
-  const events = liveEvents(SEED, SIZE);
-  const { purchases, views, last, bad, repeated, late, good } = events;
-
-  const calmPort = await freePort();
-  const calm = await startNode(join(cwd, 'calm'), calmPort);
-  const toCalm = await StubbornPublisher.connect(`127.0.0.1:${calmPort}`);
-  await toCalm.publish([...purchases, ...views], 5_000);
-  await counted(calm, good);
-  const { answers: expected } = await lists(calm, toCalm, events);
-  await toCalm.close();
-  await calm.stop(10_000);
-
-  const dataDir = join(cwd, 'beaten');
-  const natsPort = await freePort();
-  // Connected once there is a server.
-  const connecting = StubbornPublisher.connect(`127.0.0.1:${natsPort}`);
-  const publishing = connecting.then((one) => one.publish([...purchases, ...views], PER_SECOND));
-  await beatenWhile(dataDir, natsPort, publishing);
-  const publisher = await connecting;
-
-  const node = await startNode(dataDir, natsPort);
-  await counted(node, good);
-  const { counters, answers } = await lists(node, publisher, events);
-  console.log(
-    `seed ${SEED}: ${BLOWS.length + 1} kills, ${publisher.sent} sent for ${publisher.acked} acknowledged`,
-    counters,
-  );
+const events = liveEvents(SEED, SIZE);
+let expected: ReadonlyMap<string, number>;
+beforeAll(async () => {
+  const port = await freePort();
+  const calm = await startNode(join(cwd, 'calm'), port, 'off');
+  const publisher = await StubbornPublisher.connect(`127.0.0.1:${port}`);
+  await publisher.publish([...events.purchases, ...events.views], 5_000);
+  await counted(calm, events.good);
+  ({ answers: expected } = await lists(calm, publisher, events));
   await publisher.close();
-  await node.stop(10_000);
-  expect(counters.on_time + counters.late).toBe(good + last.length);
-  expect(counters.dead_letter).toBeGreaterThanOrEqual(bad);
-  expect(counters.late).toBeGreaterThanOrEqual(late);
-  expect(counters.duplicates).toBeGreaterThanOrEqual(repeated);
-  expect(counters.dead_letter + counters.duplicates).toBeLessThanOrEqual(
-    bad + repeated + publisher.sent - publisher.acked,
-  );
-  expect([...answers.keys()]).toEqual([...expected.keys()]);
-  for (const [key, score] of expected) {
-    expect(Math.abs(answers.get(key)! - score), key).toBeLessThanOrEqual(score * SCORE_TOLERANCE);
-  }
-  expect(await processesOn(cwd)).toEqual([]);
+  await calm.stop(10_000);
 });
+
+it.each([
+  ['', 'off'],
+  [', where stages run as one', 'on'],
+] as const)(
+  'counts every acknowledged event once, and has the lists of a node that was left alone%s',
+  async (_, chaining) => {
+    const { purchases, views, last, bad, repeated, late, good } = events;
+    const dataDir = join(cwd, `beaten-${chaining}`);
+    const natsPort = await freePort();
+    // Connected once there is a server.
+    const connecting = StubbornPublisher.connect(`127.0.0.1:${natsPort}`);
+    const publishing = connecting.then((one) => one.publish([...purchases, ...views], PER_SECOND));
+    await beatenWhile(dataDir, natsPort, chaining, publishing);
+    const publisher = await connecting;
+
+    const node = await startNode(dataDir, natsPort, chaining);
+    await counted(node, good);
+    const { counters, answers } = await lists(node, publisher, events);
+    console.log(
+      `seed ${SEED}: ${BLOWS.length + 1} kills, ${publisher.sent} sent for ${publisher.acked} acknowledged`,
+      counters,
+    );
+    await publisher.close();
+    await node.stop(10_000);
+    expect(counters.on_time + counters.late).toBe(good + last.length);
+    expect(counters.dead_letter).toBeGreaterThanOrEqual(bad);
+    expect(counters.late).toBeGreaterThanOrEqual(late);
+    expect(counters.duplicates).toBeGreaterThanOrEqual(repeated);
+    expect(counters.dead_letter + counters.duplicates).toBeLessThanOrEqual(
+      bad + repeated + publisher.sent - publisher.acked,
+    );
+    expect([...answers.keys()]).toEqual([...expected.keys()]);
+    for (const [key, score] of expected) {
+      expect(Math.abs(answers.get(key)! - score), key).toBeLessThanOrEqual(score * SCORE_TOLERANCE);
+    }
+    expect(await processesOn(cwd)).toEqual([]);
+  },
+);
