@@ -3,7 +3,8 @@
  *
  * Invariants
  *   OUTBOX-1  A lane publishes each output once, in input order: what the subject's last message covers is dropped.
- *   OUTBOX-2  One publish per subject is in flight, each fenced by the sequence of the one before.
+ *   OUTBOX-2  One publish per subject is in flight, each fenced by the sequence of the one before. To a stage, all that waits meanwhile goes in the next
+ *             one (frames/joined.ts).
  *   OUTBOX-3  An unknown outcome is resolved by reading the subject's last message from the leader, never by guessing.
  *   OUTBOX-4  `settled()` resolves when all that was enqueued before it is acknowledged: a snapshot waits for it.
  *   OUTBOX-5  A message is this instance's only when it has its owner header: a message of another owner with the same output position may be computed
@@ -22,12 +23,29 @@ import { FOREIGN, lastOwnMessage, readOutputPosition, wasDropped } from '../log-
 import type { Clock, Log, Logger, LogMessage } from '../contract/ports.js';
 import { browsableLogOf } from '../contract/streams.js';
 import type { ActorStatus } from '../telemetry/status.js';
+import { joined } from '../frames/joined.js';
 import { isSamePosition, type OutputPosition, outputPositionOf } from './output-position.js';
 
-interface OutboundMessage {
+interface Part {
   readonly position: OutputPosition;
   readonly data: Uint8Array;
+  /** Whether parts may come before it, and after it, in its message. */
+  readonly joins: Joins;
 }
+
+type Joins = 'both' | 'before' | 'neither';
+
+interface OutboundMessage {
+  /** What it covers. */
+  readonly position: OutputPosition;
+  readonly data: Uint8Array;
+  readonly parts: number;
+  /** Of its parts. */
+  readonly bytes: number;
+}
+
+/** A message of several parts has at most this many bytes. */
+const JOINED_BYTES_MAX = 512 * 1024;
 
 /** The header that names the incarnation of an owner that wrote a message. */
 const OWNER = 'Rivulet-Owner';
@@ -44,22 +62,24 @@ export interface OutputLaneOptions {
   readonly from?: number;
   /** Whether the stream drops its oldest messages, also the last of a subject. */
   readonly dropsOldest?: boolean;
-  readonly onHanded?: (bytes: number) => void;
-  readonly onAcked: () => void;
+  /** Whether its reader takes messages of several parts. */
+  readonly joins?: boolean;
+  readonly onAcked: (bytes: number) => void;
   readonly onFailed: (error: Error) => void;
 }
 
 /** The messages to one subject, in order. */
 export class OutputLane {
-  private queue: OutboundMessage[] = [];
+  private queue: Part[] = [];
   /** After a failure nothing more is published: the next message would leave a gap. */
   private failed = false;
   private sending = false;
   private readonly headers = { [OWNER]: randomUUID() };
-  /** What the last message in the queue covers. */
+  /** What the last part in the queue covers. */
   private latest: OutputPosition;
   /** The last input that the stage's last message on the subject covers, as far as this lane knows; 0 for none. */
   answered: number;
+  /** Parts, and the bytes of those that are not acknowledged. */
   handed = 0;
   acked = 0;
   bytes = 0;
@@ -94,27 +114,28 @@ export class OutputLane {
   /** Publishes a message without content, to fence earlier owners (OUTBOX-5). */
   claim(): void {
     const position = this.latest;
-    this.enqueue(position, toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...position, claim: true })));
+    this.enqueue(position, toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...position, claim: true })), 'neither');
   }
 
-  enqueue(position: OutputPosition, data: Uint8Array): void {
+  enqueue(position: OutputPosition, data: Uint8Array, joins: Joins = 'both'): void {
     this.latest = position;
     this.handed++;
     this.bytes += data.length;
-    this.options.onHanded?.(data.length);
-    this.queue.push({ position, data });
+    this.queue.push({ position, data, joins });
     if (!this.sending && !this.failed) void this.send();
   }
 
   private async send(): Promise<void> {
     this.sending = true;
     try {
-      for (let message = this.queue.shift(); message !== undefined; message = this.queue.shift()) {
+      // A step hands its parts over at once: they go together.
+      await Promise.resolve();
+      for (let message = this.next(); message !== undefined; message = this.next()) {
         await this.publish(message);
         this.answered = message.position.sequence;
-        this.acked++;
-        this.bytes -= message.data.length;
-        this.options.onAcked();
+        this.acked += message.parts;
+        this.bytes -= message.bytes;
+        this.options.onAcked(message.data.length);
       }
     } catch (error) {
       this.failed = true;
@@ -122,6 +143,21 @@ export class OutputLane {
     } finally {
       this.sending = false;
     }
+  }
+
+  /** All that waits, as far as it may share a message. */
+  private next(): OutboundMessage | undefined {
+    const { queue } = this;
+    if (queue.length === 0) return undefined;
+    let count = 1;
+    let bytes = queue[0]!.data.length;
+    for (; this.options.joins === true && count < queue.length; count++) {
+      const { joins, data } = queue[count]!;
+      if (queue[count - 1]!.joins !== 'both' || joins === 'neither' || bytes + data.length > JOINED_BYTES_MAX) break;
+      bytes += data.length;
+    }
+    const parts = queue.splice(0, count);
+    return { position: parts.at(-1)!.position, data: joined(parts.map(({ data }) => data)), parts: count, bytes };
   }
 
   private async publish(message: OutboundMessage): Promise<void> {
@@ -263,11 +299,10 @@ export async function openOutbox(
     const lane = await OutputLane.open({
       ...{ log, clock, logger, stream: streamOf(to), subject, signal, from: Math.max(1, published[subject] ?? 1) },
       dropsOldest: browsableLogOf(topology, subject) !== undefined,
-      onHanded: (bytes) => {
+      joins: topology.stages.some(({ id }) => id === to),
+      onAcked: (bytes) => {
         status.messagesOut++;
         status.bytesOut += bytes;
-      },
-      onAcked: () => {
         status.unacknowledged = outbox.waiting;
         outbox.wake();
       },

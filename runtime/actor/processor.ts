@@ -2,10 +2,11 @@
  * Processes one mailbox: messages in stream order in, output batches out; stage, epochs and alignment buffer in between. Synchronous, no I/O: the
  * actor drives it from the log, the topology driver of the tests from memory.
  */
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { Alignment, type AlignmentState, initialAlignment, writerKey } from './alignment.js';
-import { lossOf, type Quarantined } from './quarantine.js';
+import { partsIn } from '../frames/joined.js';
+import { lossOf, type Quarantined, rowsIn } from './quarantine.js';
 import { type StoredState, value } from '../state/kinds.js';
 import { deadLetters } from '../dead-letters/frame.js';
 import { asError, explain, fatal } from '../contract/errors.js';
@@ -138,8 +139,8 @@ export class MailboxProcessor {
     isForeign = false,
   ): { readonly answer: OutputBatch; readonly ingestedAtMs: number | undefined } {
     const answer = this.newOutput();
-    const envelope = isForeign ? undefined : this.envelopeOf(message);
-    if (envelope === undefined || envelope.claim) return { answer, ingestedAtMs: undefined };
+    const parts = isForeign ? [] : this.partsOf(message);
+    if (parts.length === 0 || parts[0]!.claim) return { answer, ingestedAtMs: undefined };
     const writer = writerOfSubject(message.subject);
     const { aligned } = this.alignment;
     if (aligned) this.alignment.reopen(writer);
@@ -148,10 +149,10 @@ export class MailboxProcessor {
       this.alignmentState.set(this.alignment.state);
       return { answer, ingestedAtMs: undefined };
     }
-    this.digest(message, envelope, writer, answer);
+    this.digest(message, parts, writer, answer);
     if (aligned) this.releaseBuffered(answer);
     this.alignmentState.set(this.alignment.state);
-    return { answer, ingestedAtMs: envelope.ingestedAtMs ?? message.storedAtMs };
+    return { answer, ingestedAtMs: parts[0]!.ingestedAtMs ?? message.storedAtMs };
   }
 
   /** The changes of the last cut are in the store. */
@@ -187,35 +188,47 @@ export class MailboxProcessor {
     return emissions;
   }
 
-  /** An empty envelope for a quarantined message that cannot be decoded. */
-  private envelopeOf({ sequence, data }: LogMessage): Envelope {
+  /** An empty part for a quarantined message that cannot be decoded. */
+  private partsOf({ sequence, data }: LogMessage): readonly Envelope[] {
     try {
-      return fromBinary(EnvelopeSchema, data);
+      return partsIn(data);
     } catch (error) {
       if (!this.quarantinedInputs.has(sequence)) throw error;
-      return create(EnvelopeSchema);
+      return [create(EnvelopeSchema)];
     }
   }
 
-  private digest(message: LogMessage, envelope: Envelope, writer: string, answer: OutputBatch): void {
+  private digest(message: LogMessage, parts: readonly Envelope[], writer: string, answer: OutputBatch): void {
+    const { sequence } = message;
+    const isQuarantined = this.quarantinedInputs.has(sequence);
+    if (isQuarantined) this.quarantine(message, lossOf(parts), answer);
     try {
-      this.digestNow(message, envelope, writer, answer);
+      let row = 0;
+      for (const part of parts) {
+        this.digestPart(message, part, { row, isQuarantined }, writer, answer);
+        row += rowsIn(part);
+      }
+      if (sequence === this.suspect) throw new Error('no row of it fails by itself');
     } catch (error) {
       if (error instanceof StepError) throw error;
-      const rows = envelope.body.case === 'frame' ? envelope.body.value.rows : 0;
-      throw new StepError(message.sequence, message.sequence, asError(error), rows);
+      throw new StepError(sequence, sequence, asError(error), lossOf(parts).rows);
     }
   }
 
-  private digestNow(message: LogMessage, envelope: Envelope, writer: string, answer: OutputBatch): void {
+  /** `row`: of the message, at which the part starts. */
+  private digestPart(
+    message: LogMessage,
+    envelope: Envelope,
+    { row, isQuarantined }: { readonly row: number; readonly isQuarantined: boolean },
+    writer: string,
+    answer: OutputBatch,
+  ): void {
     const { alignment, instance } = this;
-    const isQuarantined = this.quarantinedInputs.has(message.sequence);
     const { tickMs: tickedMs } = alignment;
     alignment.observe(writer, envelope);
-    if (isQuarantined) this.quarantine(message, lossOf(envelope), answer);
-    else {
+    if (!isQuarantined) {
       if (alignment.aligned) answer.asOfMs = envelope.asOfMs;
-      this.takeBody(message, envelope, answer);
+      this.takeBody(message, envelope, row, answer);
     }
     if (envelope.tickMs !== undefined) {
       // The log's time, which is the same for all sources: the clock of the node that writes the ticks may be wrong by hours.
@@ -250,7 +263,7 @@ export class MailboxProcessor {
     if (tickMs > beforeMs) answer.mark(this.fed, { tickMs });
   }
 
-  private takeBody(message: LogMessage, { body, output, traces }: Envelope, answer: OutputBatch): void {
+  private takeBody(message: LogMessage, { body, output, traces }: Envelope, row: number, answer: OutputBatch): void {
     const { sequence, subject, storedAtMs } = message;
     if (body.case === undefined) return;
     if (body.case === 'chunk') {
@@ -269,38 +282,47 @@ export class MailboxProcessor {
     const frame = frameIn(body, type)!;
     this.rowsIn += frame.rows;
     this.traces.take(traces, message, input);
-    if (sequence === this.suspect) this.tryRows(sequence, input, frame);
-    const digestible = this.withoutQuarantined(message, frame, answer);
+    if (sequence === this.suspect) {
+      this.tryRows(sequence, input, frame, row);
+      return;
+    }
+    const digestible = this.withoutQuarantined(message, frame, row, answer);
     if (digestible.rows > 0) answer.add(this.instance.take(input, digestible));
   }
 
   /** Each row alone, in order, until one fails. The state is unusable afterwards: the stage has not processed the frame as it is. */
-  private tryRows(sequence: number, input: string, frame: Frame): never {
+  private tryRows(sequence: number, input: string, frame: Frame, from: number): void {
     const quarantined = this.quarantinedRows.get(sequence) ?? NONE;
     for (let row = 0; row < frame.rows; row++) {
-      if (quarantined.has(row)) continue;
+      if (quarantined.has(from + row)) continue;
       try {
         this.instance.take(input, gather(frame, Uint32Array.of(row)));
       } catch (error) {
-        throw new StepError(sequence, sequence, asError(error), frame.rows, row);
+        throw new StepError(sequence, sequence, asError(error), frame.rows, from + row);
       }
     }
-    throw new StepError(sequence, sequence, new Error('no row of it fails by itself'), frame.rows);
   }
 
-  /** The rows of a frame that are not quarantined; the others go to the dead letters (QUARANTINE-5). */
-  private withoutQuarantined({ subject, sequence, storedAtMs }: LogMessage, frame: Frame, answer: OutputBatch): Frame {
+  /** The rows of a frame that are not quarantined; the others go to the dead letters (QUARANTINE-5). Rows are counted over all parts of a message. */
+  private withoutQuarantined(
+    { subject, sequence, storedAtMs }: LogMessage,
+    frame: Frame,
+    from: number,
+    answer: OutputBatch,
+  ): Frame {
     const quarantined = this.quarantinedRows.get(sequence);
     if (quarantined === undefined) return frame;
     const all = Array.from({ length: frame.rows }, (_, row) => row);
-    const [good, bad] = [all.filter((row) => !quarantined.has(row)), all.filter((row) => quarantined.has(row))];
+    const isBad = (row: number): boolean => quarantined.has(from + row);
+    const [good, bad] = [all.filter((row) => !isBad(row)), all.filter(isBad)];
+    if (bad.length === 0) return frame;
     this.quarantinedState.set({ ...this.quarantined, rows: this.quarantined.rows + bad.length });
     const reason =
       'the stage failed on this row of the message; `original` is the row as JSON, in base64, `index` its place';
     const record = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
     const originals = rowsOf(gather(frame, Uint32Array.from(bad)));
     const records = originals.map((row, i) => {
-      return { ...record, index: bad[i]!, original: Buffer.from(JSON.stringify(row)).toString('base64') };
+      return { ...record, index: from + bad[i]!, original: Buffer.from(JSON.stringify(row)).toString('base64') };
     });
     answer.addDeadLetter(frameOf(deadLetters, records));
     return gather(frame, Uint32Array.from(good));
@@ -339,7 +361,7 @@ export class MailboxProcessor {
           continue;
         }
         const message = this.buffer.release(writer);
-        this.digest(message, fromBinary(EnvelopeSchema, message.data), writer, answer);
+        this.digest(message, partsIn(message.data), writer, answer);
         released = true;
       }
     }

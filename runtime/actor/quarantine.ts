@@ -160,15 +160,20 @@ async function read(mailbox: Mailbox, info: StreamIdentity): Promise<Content & {
 
 const NEWLINE = 0x0a;
 
-/** What is lost with a quarantined message of a source or a stage: the records of a chunk, one per line; the rows of a frame. */
-export function lossOf({ body }: Envelope): { readonly records: number; readonly rows: number } {
-  if (body.case === 'frame') return { records: 0, rows: body.value.rows };
-  if (body.case !== 'chunk') return { records: 0, rows: 0 };
-  const { data } = body.value;
-  let records = data.length > 0 && data.at(-1) !== NEWLINE ? 1 : 0;
-  for (const byte of data) if (byte === NEWLINE) records++;
-  return { records, rows: 0 };
+/** What is lost with a quarantined message of a source or a stage: the records of a chunk, one per line; the rows of its frames. */
+export function lossOf(parts: readonly Envelope[]): { readonly records: number; readonly rows: number } {
+  let [records, rows] = [0, 0];
+  for (const part of parts) {
+    rows += rowsIn(part);
+    if (part.body.case !== 'chunk') continue;
+    const { data } = part.body.value;
+    if (data.length > 0 && data.at(-1) !== NEWLINE) records++;
+    for (const byte of data) if (byte === NEWLINE) records++;
+  }
+  return { records, rows };
 }
+
+export const rowsIn = ({ body }: Envelope): number => (body.case === 'frame' ? body.value.rows : 0);
 
 /** A span of sequences, or a sequence and a row. */
 const isPair: Check = (value) => isListOf(isCount)(value) && (value as unknown[]).length === 2;

@@ -131,7 +131,8 @@ export class OutputBatch {
         if (part < published) return;
         const { first, sequence, inputsDigest } = head;
         const position = { first, sequence, part, lastPart: part === pieces.length - 1, inputsDigest };
-        lane.enqueue(position, this.encode(piece, head, position, traces?.get(part) ?? NO_TRACES));
+        const data = this.encode(piece, head, position, traces?.get(part) ?? NO_TRACES);
+        lane.enqueue(position, data, piece.epochs > 0 || piece.endsInput ? 'before' : 'both');
       });
     }
     this.traces.end();

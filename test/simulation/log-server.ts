@@ -6,10 +6,10 @@
  *   LOG-SERVER-1  On a writer's subject output positions rise: one accepted writer, nothing twice.
  *   LOG-SERVER-2  A writer's watermark never goes back.
  */
-import { fromBinary } from '@bufbuild/protobuf';
-import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import type { Envelope } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { PUBLISHERS, streamOf, type Topology, writerOf } from '../../runtime/contract/graph.js';
 import type { LogMessage } from '../../runtime/contract/ports.js';
+import { partsIn } from '../../runtime/frames/joined.js';
 import { hasPublishers, streamsOf } from '../../runtime/contract/streams.js';
 import { MemoryLog, type SavedStream } from '../support/memory-log.js';
 import type { Schedule } from './schedule.js';
@@ -21,6 +21,7 @@ interface Said {
   readonly watermarkMs: number;
 }
 
+/** A part of a message. */
 export interface Accepted {
   readonly message: LogMessage;
   /** Absent: a publisher's message, which is nobody's record. */
@@ -72,7 +73,7 @@ export class LogServer {
     return this.silent.size > 0;
   }
 
-  /** All that a stream has accepted, trimmed or not. */
+  /** All that a stream has accepted, trimmed or not, part by part. */
   history(stream: string): readonly Accepted[] {
     return this.accepted.get(stream) ?? [];
   }
@@ -213,13 +214,14 @@ export class LogServer {
   private take(stream: string, message: LogMessage): void {
     const { id } = writerOf(message.subject);
     const isOurs = !PUBLISHERS.has(id) && !/^rivulet\.(events|items|quarantine)\./.test(message.subject);
-    const envelope = isOurs ? fromBinary(EnvelopeSchema, message.data) : undefined;
-    if (envelope !== undefined) this.forgetWhatIsSaidAgain(stream, message, envelope);
-    this.silent.delete(message.subject);
-    const history = this.accepted.get(stream);
-    if (history === undefined) this.accepted.set(stream, [{ message, envelope }]);
-    else history.push({ message, envelope });
-    this.check(message, envelope);
+    for (const envelope of isOurs ? partsIn(message.data) : [undefined]) {
+      if (envelope !== undefined) this.forgetWhatIsSaidAgain(stream, message, envelope);
+      this.silent.delete(message.subject);
+      const history = this.accepted.get(stream);
+      if (history === undefined) this.accepted.set(stream, [{ message, envelope }]);
+      else history.push({ message, envelope });
+      this.check(message, envelope);
+    }
   }
 
   /** Of a subject that has lost messages, what is said again counts once. */

@@ -5,7 +5,7 @@
  * Where publishers' messages enter, batches are facts only for those who heard of them: there rows and ticks are compared, in order, and not how
  * they were cut.
  */
-import { fromBinary, toJsonString } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { withInput } from '../../runtime/actor/input-digest.js';
 import { streamOf } from '../../runtime/contract/graph.js';
@@ -76,7 +76,11 @@ function refold(
   for (const [subject, letters] of said) {
     const accepted = (bySubject.get(subject) ?? [])
       .filter(({ envelope }) => envelope?.claim !== true)
-      .map(({ message }) => message.data);
+      .map(({ message, envelope }) =>
+        envelope === undefined
+          ? message.data
+          : toBinary(EnvelopeSchema, create(EnvelopeSchema, { ...envelope, before: [] })),
+      );
     if (entry) compareContents(subject, processor.instance.stage, letters, accepted);
     else compare(subject, letters, accepted);
   }
@@ -128,5 +132,6 @@ function mailbox({ server, job }: SimulatedRun, id: string, partition: number): 
   return server
     .history(streamOf(id))
     .map(({ message }) => message)
+    .filter((message, i, all) => message !== all[i - 1])
     .filter(({ subject }) => filters.some((one) => matches(one, subject)));
 }

@@ -2,15 +2,15 @@
  * Reads all messages of all streams while they are published, and finds what was published twice: on each subject the output positions of its
  * writer must rise, and each message must follow the one that its writer names as its predecessor.
  */
-import { fromBinary } from '@bufbuild/protobuf';
 import { mainTopology } from '../../actors/topology.js';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
-import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import type { Envelope } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { pipelineOptions } from '../../runtime/cli/node/node-options.js';
 import { loadConfig } from '../../runtime/config/config.js';
 import { PUBLISHERS, streamOf } from '../../runtime/contract/graph.js';
 import type { Log, LogMessage, Reader } from '../../runtime/contract/ports.js';
+import { partsIn } from '../../runtime/frames/joined.js';
 import { pause } from './blows.js';
 import { until } from './nats-cluster.js';
 
@@ -90,13 +90,17 @@ export class Witness {
     }
   }
 
-  private hear({ sequence: at, subject, data, expected }: LogMessage): void {
-    const { first, sequence, part, lastPart, claim } = fromBinary(EnvelopeSchema, data);
+  private hear(message: LogMessage): void {
+    partsIn(message.data).forEach((part, i) => this.hearPart(message, part, i === 0));
+  }
+
+  private hearPart({ sequence: at, subject, expected }: LogMessage, envelope: Envelope, isFirst: boolean): void {
+    const { first, sequence, part, lastPart, claim } = envelope;
     const before = this.said.get(subject);
     this.said.set(subject, { at, sequence, part, lastPart });
     this.answers++;
     const where = `${subject} at ${at}: inputs ${first} to ${sequence}, part ${part}`;
-    if (expected !== undefined && expected !== (before?.at ?? 0)) {
+    if (isFirst && expected !== undefined && expected !== (before?.at ?? 0)) {
       if (before !== undefined && expected < before.at)
         this.wrong.push(`${where}, follows ${expected}, not ${before.at}`);
       this.unseen++;

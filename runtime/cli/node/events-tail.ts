@@ -1,9 +1,8 @@
 /** `rivulet events tail`: valid events, from parse's output to the next stage. */
-import { fromBinary } from '@bufbuild/protobuf';
 import { EVENT_TYPES, parsedEvents } from '../../../actors/model.js';
-import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { rowsOf } from '../../frames/frame.js';
 import { frameIn } from '../../frames/codec.js';
+import { partsIn } from '../../frames/joined.js';
 import { streamOf } from '../../contract/graph.js';
 import type { LogMessage } from '../../contract/ports.js';
 import { withLog } from '../nats-link.js';
@@ -52,10 +51,8 @@ export async function tailEvents(options: TailOptions): Promise<void> {
 type Taken = ReturnType<typeof eventsIn>[number];
 
 function eventsIn({ data }: LogMessage) {
-  const { body } = fromBinary(EnvelopeSchema, data);
-  const frame = frameIn(body, parsedEvents);
-  if (frame === undefined) return [];
-  return rowsOf(frame).map(({ time, type, user, item, category, brand, price, rating }) => ({
+  const frames = partsIn(data).flatMap(({ body }) => frameIn(body, parsedEvents) ?? []);
+  return frames.flatMap(rowsOf).map(({ time, type, user, item, category, brand, price, rating }) => ({
     event_time: time === undefined ? undefined : new Date(time).toISOString(),
     event_type: type === undefined ? undefined : EVENT_TYPES[type],
     ...{ user_id: user, item_id: item, category, brand, price, rating },

@@ -1,11 +1,11 @@
 /** A memory log, a clock in hand and supervised instances of a topology, for tests that look at one thing at a time. */
-import { fromBinary } from '@bufbuild/protobuf';
-import { type Envelope, EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import type { Envelope } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import type { ActorTuning } from '../../../runtime/actor/options.js';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { deadLetters } from '../../../runtime/dead-letters/frame.js';
 import { rowsOf } from '../../../runtime/frames/frame.js';
 import { fromWire } from '../../../runtime/frames/codec.js';
+import { partsIn } from '../../../runtime/frames/joined.js';
 import { streamOf, type Topology, writerOf } from '../../../runtime/contract/graph.js';
 import type { Log, LogMessage, Store } from '../../../runtime/contract/ports.js';
 import { type ActorStatus, newStatus } from '../../../runtime/telemetry/status.js';
@@ -36,7 +36,7 @@ export interface StartOptions {
   readonly copied?: () => number;
 }
 
-/** A message, read. */
+/** A part of a message, read. */
 export interface ReadMessage {
   readonly sequence: number;
   readonly envelope: Envelope;
@@ -119,7 +119,7 @@ export class ActorBed {
     return this.messages(id).flatMap(({ rows }) => rows);
   }
 
-  /** The messages that instances of stages wrote to a mailbox or topic. */
+  /** The parts of the messages that instances of stages wrote to a mailbox or topic. */
   messages(id: string, from?: string): ReadMessage[] {
     const written = this.log.messages(streamOf(id)).filter(({ subject, expected }) => {
       const writer = writerOf(subject).id;
@@ -129,13 +129,14 @@ export class ActorBed {
         this.topology.stages.some((stage) => stage.id === writer)
       );
     });
-    return written.map(({ sequence, subject, data }) => {
-      const envelope = fromBinary(EnvelopeSchema, data);
-      const { body, output } = envelope;
-      if (body.case !== 'frame') return { sequence, envelope, rows: [] };
-      const type = output === '$poison' ? deadLetters : this.topology.stage(writerOf(subject).id).outputs[output]!;
-      return { sequence, envelope, rows: rowsOf(fromWire(body.value, type)) };
-    });
+    return written.flatMap(({ sequence, subject, data }) =>
+      partsIn(data).map((envelope) => {
+        const { body, output } = envelope;
+        if (body.case !== 'frame') return { sequence, envelope, rows: [] };
+        const type = output === '$poison' ? deadLetters : this.topology.stage(writerOf(subject).id).outputs[output]!;
+        return { sequence, envelope, rows: rowsOf(fromWire(body.value, type)) };
+      }),
+    );
   }
 
   private isIdle({ status }: Running): boolean {

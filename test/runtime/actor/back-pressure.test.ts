@@ -60,7 +60,7 @@ async function run(events: number): Promise<{ bed: ActorBed; most: Most; refused
   const end = (): boolean => {
     look();
     if (failure !== undefined) throw failure as Error;
-    return published === events && last.messagesIn === events && last.unacknowledged === 0;
+    return published === events && last.rowsIn === events && last.unacknowledged === 0;
   };
   await until(bed.clock, end, 40_000);
   return { bed, most, refused, instances };

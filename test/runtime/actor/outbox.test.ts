@@ -3,6 +3,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { RivuletError } from '../../../runtime/contract/errors.js';
+import { partsIn } from '../../../runtime/frames/joined.js';
 import { OutputLane, Outbox } from '../../../runtime/actor/outbox.js';
 import type { Log } from '../../../runtime/contract/ports.js';
 import { partsPublished, isSamePosition, type OutputPosition } from '../../../runtime/actor/output-position.js';
@@ -31,14 +32,14 @@ beforeEach(async () => {
 
 async function open(
   faults: LogFaults = {},
-  { log = new FailingLog(inner, faults), dropsOldest = false }: { log?: Log; dropsOldest?: boolean } = {},
+  { log = new FailingLog(inner, faults), ...lane }: { log?: Log; dropsOldest?: boolean; joins?: boolean } = {},
 ) {
   const subject = SUBJECT;
   const lines = new Map<string, OutputLane>();
   const outbox = new Outbox(lines);
   const failures: Error[] = [];
   const line = await OutputLane.open({
-    ...{ log, clock, logger: SILENT, stream: 'S', subject, signal: abort.signal, dropsOldest },
+    ...{ log, clock, logger: SILENT, stream: 'S', subject, signal: abort.signal, ...lane },
     onAcked: () => {
       outbox.wake();
     },
@@ -77,6 +78,30 @@ describe('a line', () => {
     expect(line.waiting).toBe(4);
     await outbox.settled();
     expect([said(), most, line.waiting, line.bytes]).toEqual([[10, 20, 21, 50], 1, 0, 0]);
+  });
+
+  it('publishes in one message what waits for the one before, up to the end of an epoch; a claim stays alone (JOINED-3)', async () => {
+    const { hand, line, outbox } = await open({}, { joins: true });
+    hand(tag(1, 0, false), tag(1, 1), tag(2));
+    line.enqueue(tag(3), letter(tag(3)), 'before');
+    hand(tag(4), tag(5));
+    line.claim();
+    hand(tag(6));
+    await outbox.settled();
+    const parts = inner
+      .messages('S')
+      .map(({ data }) => partsIn(data).map(({ sequence, part }) => sequence * 10 + part));
+    expect(parts).toEqual([[10, 11, 20, 30], [40, 50], [50], [60]]);
+    expect([line.waiting, line.bytes]).toEqual([0, 0]);
+  });
+
+  it('finds a message of several parts by its last one, after an ack that was lost', async () => {
+    const fate = scripted([['publish', SUBJECT, 1, 'ack-lost']]);
+    const { hand, outbox } = await open({ fate }, { joins: true });
+    hand(tag(1), tag(2));
+    await until(clock, () => said().length === 1);
+    await outbox.settled();
+    expect([said(), (await open()).line.published]).toEqual([[20], tag(2)]);
   });
 
   it('knows from its subject’s last message what was published', async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { textOf } from '../../../runtime/frames/bytes.js';
 import { fatal, poison, transient } from '../../../runtime/contract/errors.js';
+import { joined } from '../../../runtime/frames/joined.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
 import { liveToys, type Trap } from '../toy-stages.js';
 
@@ -99,6 +100,22 @@ describe('rows of a frame that the stage throws on', () => {
       expect(originals(bed).map((text) => (JSON.parse(text) as { user: string }).user)).toEqual(bad);
     },
   );
+
+  it('are counted over all frames of the message', async () => {
+    const writer = await withFrame(3, () => undefined);
+    await writer.publish(line(4, 4, 'u4'), line(5, 5, 'u5'));
+    await writer.quiet();
+    const frames = writer.log.messages('RIVULET_SUM').map(({ data }) => data);
+    expect(frames.length).toBeGreaterThan(1);
+    const bed = await ActorBed.make(liveToys({ partitions: ONE, sumTrap: badly('u2', 'u5') }));
+    await bed.log.publish('rivulet.sum.0.read.0', joined(frames), { expected: 0 });
+    const { status, failure } = bed.start('sum');
+    await bed.until(() => status.sequence === 1);
+    await bed.quiet();
+    expect([users(bed), failure()]).toEqual([['u1', 'u3', 'u4'], undefined]);
+    expect(status.quarantined).toEqual({ messages: 0, rows: 2 });
+    expect(bed.rows('dead-letter').map(({ index }) => index)).toEqual([1, 4]);
+  });
 
   it.each(['before', 'behind'])('are the same %s a death, and for an owner that could digest them', async (when) => {
     let isBad = true;
