@@ -16,6 +16,7 @@ import { ranked } from '../support/trending-oracle.js';
 import { type OracleKind, windowOracle } from '../support/window-oracle.js';
 import type { PlainRow } from '../support/topology-driver.js';
 import { publishAll } from './breaking-writers.js';
+import { checkEagerLists } from './eager-lists.js';
 import type { Job } from './job.js';
 import type { Trigger } from '../../actors/watermark.js';
 import { type Topology, writerOf } from '../../runtime/contract/graph.js';
@@ -227,17 +228,20 @@ function checkView(world: World, folds: ReadonlyMap<string, MailboxProcessor>, {
   const seen = new Map<string, Set<string>>();
   for (const { user_id, item_id } of [...timely, ...past])
     seen.set(user_id!, (seen.get(user_id!) ?? new Set()).add(item_id));
+  let personal = 0;
   for (const life of world.lives) {
     if (life.stage !== 'recommendations') continue;
     const { partition } = life.status;
     const live = life.supervisor.current!.processor;
     assert.deepEqual(viewOf(live), viewOf(folds.get(`recommendations/${partition}`)!), `view ${partition}`);
     const reader = recommendationReader(live.instance.states());
+    personal += checkEagerLists(world, partition, reader);
     for (const user of new Set([...USER_IDS, ...past.map(({ user_id }) => user_id!)])) {
       if (fnv1a(utf8(user)) % world.job.topology.count('recommendations') !== partition) continue;
       assert.deepEqual(new Set(reader.seen(user).keys()), seen.get(user), `items that ${user} has seen`);
     }
   }
+  assert.ok(personal > 0, 'a user with a list of categories');
 }
 
 /**

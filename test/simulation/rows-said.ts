@@ -2,12 +2,14 @@
 import { type PlainRow } from '../support/topology-driver.js';
 import { rowsOf } from '../../runtime/frames/frame.js';
 import { frameIn } from '../../runtime/frames/codec.js';
-import { streamOf, writerOf } from '../../runtime/contract/graph.js';
+import { isSource, streamOf, writerOf } from '../../runtime/contract/graph.js';
 import { RAW } from '../../runtime/contract/stage.js';
 import type { SimulatedRun } from './job.js';
 
 export interface SaidMessage {
   readonly subject: string;
+  /** Of the stage that reads it; absent where it has no rows. */
+  readonly input: string | undefined;
   readonly rows: readonly PlainRow[];
   readonly epoch: number;
   readonly endsEpoch: boolean;
@@ -20,10 +22,14 @@ export function messagesSaid(world: SimulatedRun, id: string): SaidMessage[] {
     if (envelope === undefined || envelope.claim) return [];
     const { body, output, epoch, endsEpoch, endsInput } = envelope;
     const hasRows = body.case === 'frame' || body.case === 'deflatedFrame';
-    const type = hasRows ? topology.stage(writerOf(subject).id).outputs[output] : undefined;
+    const writer = writerOf(subject).id;
+    const type = hasRows ? topology.stage(writer).outputs[output] : undefined;
     const frame = type === undefined || (type as unknown) === RAW ? undefined : frameIn(body, type);
     const rows: PlainRow[] = frame === undefined ? [] : rowsOf(frame);
-    return [{ subject, rows, epoch, endsEpoch, endsInput }];
+    const read = topology.edges.find(
+      ({ from, to }) => !isSource(from) && from.stage === writer && from.name === output && to.stage === id,
+    );
+    return [{ subject, input: read?.to.name, rows, epoch, endsEpoch, endsInput }];
   });
 }
 
