@@ -4,7 +4,7 @@
  *   I(u, c) = Σ 1/k over the window rows of u with main category c in this epoch     scope epoch
  *   I(u, c) = Σ w(type) · added / k · 2^(−(t − time) / h)                            scope decayed
  *   top(u)  = the first k categories by I desc, then c asc                           k = 3; only I > 0
- *   n(u, i) = rows of u with item i, and those of type view, cart, purchase          of this epoch; decayed: so far
+ *   n(u, i) = rows of u with item i, and those of type view, cart, purchase          of this epoch; with totals: so far
  *
  *   k  the number of main categories of a row, usually 1
  *   w  weight of an event type    h  half-life, ms    t  latest event time of u    added, time  of the window row
@@ -13,7 +13,7 @@
  * user gets a ranking too. Rows of the past count in the same way; their users wait, and are ranked in portions (operators/past-is-due).
  *
  * State    of the running epoch, and of the past that waits, a row per (user, main category) and per (user, item), dropped at the end; decayed also per user the
- *          interests (≤ 64 categories) and the totals (≤ 1,000 items).
+ *          interests (≤ 64 categories), with totals those of ≤ 1,000 items.
  * Restart  restored with the snapshot, in the middle of an epoch too: tables keep the order of first appearance.
  */
 import { map, merge, mergeMap } from 'rxjs';
@@ -29,6 +29,8 @@ import { epochInterests, epochPairs, ofPast, portionsIn, RUNNING } from './state
 
 export interface InterestRankingOptions {
   readonly scope: InterestScope;
+  /** Whether interactions are reported so far, rather than of the epoch. */
+  readonly totals?: boolean;
   /** Categories per user, 1 to 255. */
   readonly topCategories?: number;
 }
@@ -39,7 +41,7 @@ const anyWaiting = (all: readonly WaitingPast[]): WaitingPast => ({
   more: all.some(({ more }) => more),
 });
 
-export const interestRanking = ({ scope, topCategories = 3 }: InterestRankingOptions) =>
+export const interestRanking = ({ scope, totals = false, topCategories = 3 }: InterestRankingOptions) =>
   stage({
     id: 'interest-ranking',
     version: 1,
@@ -59,7 +61,7 @@ export const interestRanking = ({ scope, topCategories = 3 }: InterestRankingOpt
         inputs.rows.pipe(upsertInterests(state, scope)),
         inputs.past.pipe(upsertInterests(state, scope, ofPast)),
         merge(epochEnds.pipe(map(() => RUNNING)), pastIsDue(state, inputs.past, ticks)).pipe(
-          rankUsers(state, scope, topCategories),
+          rankUsers(state, { scope, totals, topCategories }),
           mergeMap(({ rankings, pairs }) => [
             ...rankings.map((frame) => out.interests(frame)),
             out.interactions(pairs),

@@ -162,7 +162,11 @@ function pipeline({ trigger, mode, watermarkDelayMs: delayMs, ...options }: Pipe
       engagements: countedTypes(options),
     }),
     window: window(options.window),
-    interestRanking: interestRanking({ scope: options.interest }),
+    // Live, the view reads which items and when, not how often.
+    interestRanking: interestRanking({
+      scope: options.interest,
+      totals: mode === 'bounded' && options.interest.kind === 'decayed',
+    }),
     popularity: popularity({ source: options.popularity, aligned: mode === 'bounded' }),
     trending: trending({ ...options.trending, published, delayMs }),
     trendingLists: trendingLists({ published }),

@@ -1,11 +1,11 @@
 /**
- * rankUsers(state, scope, k): at the end of an epoch (RUNNING) ranks the categories of each of its users, emits the epoch's interactions, and clears both;
+ * rankUsers(state, options): at the end of an epoch (RUNNING) ranks the categories of each of its users, emits the epoch's interactions, and clears both;
  * so it does with a portion of the past that is due (its number).
  *
  *   ends     --a--b--|      the epoch of a: u/electronics 2, u/kids 1, v without a category; that of b: nothing
  *   result   --x-----|      x: u → electronics 2 (1st), kids 1 (2nd)    v → none    and the interactions
  *
- * Scope decayed: the epoch's sums are added to the stored interests of its users, and interactions are the totals so far.
+ * Scope decayed: the epoch's sums are added to the stored interests of its users. With totals interactions are those so far.
  *
  * Law: users are ranked in order of first appearance, each independently; an epoch without rows emits nothing.
  */
@@ -33,6 +33,12 @@ export interface RankedEpoch {
   readonly pairs: FrameOf<typeof interactions>;
 }
 
+interface RankingOptions {
+  readonly scope: InterestScope;
+  readonly totals: boolean;
+  readonly topCategories: number;
+}
+
 export interface InterestState extends RunningEpoch {
   readonly users: Keyed<DecayedInterests>;
   readonly totals: Keyed<InteractionTotals>;
@@ -40,13 +46,12 @@ export interface InterestState extends RunningEpoch {
 
 export function rankUsers(
   { interests, pairs, users, totals }: InterestState,
-  scope: InterestScope,
-  topCategories: number,
+  { scope, totals: areTotal, topCategories }: RankingOptions,
 ): OperatorFunction<number, RankedEpoch> {
   return mergeMap((number) => {
     const [table, running] = [interests.table(number), pairs.table(number)];
     if (table.rows === 0) return [];
-    if (scope.kind === 'decayed') makeTotals(running, totals);
+    if (areTotal) makeTotals(running, totals);
     const rankings =
       scope.kind === 'epoch'
         ? rankEpoch(table, topCategories)

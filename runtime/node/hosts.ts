@@ -18,6 +18,7 @@ import { countedAnswers, type Views, viewsOf } from './views.js';
 import { type StartedHost, startHost, storesOf } from './worker.js';
 import { newChildStatus, type Supervisor } from '../supervision/supervisor.js';
 import type { NodeChild } from './status.js';
+import { QUIET_EVERY_MS } from '../shards/ticker.js';
 import { type ActorStatus } from '../telemetry/status.js';
 import { Telemetry } from '../telemetry/registry.js';
 import type { NamedVitals } from '../telemetry/thread-vitals.js';
@@ -47,11 +48,11 @@ export interface StartedHosts {
   readonly children: () => readonly NodeChild[];
 }
 
-/** Ticks reach the views at the tick interval, or at the end of epochs, and some seconds later on a busy machine. */
+/** Ticks reach the views at the interval at which they come when nothing else does, or at the end of epochs, and some seconds later on a busy machine. */
 const TICK_AWAY_MS = 5_000;
 
 const staleAfterMs = ({ tickEveryMs, pipeline: { trigger } }: HostsOptions): number =>
-  TICK_AWAY_MS + tickEveryMs + (trigger.kind === 'interval' ? trigger.everyMs : 0);
+  TICK_AWAY_MS + Math.max(tickEveryMs, QUIET_EVERY_MS) + (trigger.kind === 'interval' ? trigger.everyMs : 0);
 
 /** Begins to open the stores of the views. */
 export function openViewStores(options: HostsOptions, topology: Topology): StoresAhead {

@@ -296,8 +296,10 @@ export class Shard implements Life {
       this.instances.set(id, instance);
       if (hasPublishers(topology, id) && tickEveryMs > 0) {
         // Only the stream that receives events shows whether events can be stored.
-        const status = readsEvents(topology, id) ? this.statusesOfAll[i]! : { refusal: undefined };
-        const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs, status });
+        const own = this.statusesOfAll[i]!;
+        const status = readsEvents(topology, id) ? own : { refusal: undefined };
+        const emitted = (): number => own.rowsOut;
+        const ticker = new Ticker({ log, clock, logger, stage: id, partition, everyMs: tickEveryMs, status, emitted });
         // Ticks that refill a mailbox before its reader has checked it would hide a truncation.
         const ended = instance.ended.catch(() => undefined).then(() => ticker.stop());
         const begins = Promise.race([opened, ended]);

@@ -17,7 +17,13 @@ export interface TickerOptions {
   readonly partition: number;
   readonly everyMs: number;
   readonly status: Pick<ActorStatus, 'refusal'>;
+  /** Rows that the stage has emitted. */
+  readonly emitted: () => number;
 }
+
+/** When its stage has emitted nothing for this long, ticks are QUIET_EVERY_MS apart: what waits for time, such as users of an import, has had it by then. */
+const QUIET_AFTER_MS = 120_000;
+export const QUIET_EVERY_MS = 5_000;
 
 export class Ticker {
   private readonly abort = new AbortController();
@@ -30,9 +36,10 @@ export class Ticker {
 
   /** Ticks until stopped. A tick that cannot be written is skipped: the next one carries the time. */
   async run(): Promise<void> {
-    const { log, clock, logger, stage, partition, everyMs, status } = this.options;
+    const { log, clock, logger, stage, partition, everyMs, status, emitted } = this.options;
     const subject = subjectOf(stage, partition, CLOCK, partition);
     let expected: number | undefined;
+    let [rows, activeAtMs] = [emitted(), clock.monotonicMs()];
     while (!this.abort.signal.aborted) {
       try {
         expected ??= (await log.last(streamOf(stage), subject))?.sequence ?? 0;
@@ -47,7 +54,9 @@ export class Ticker {
         status.refusal = isStored ? undefined : { sinceMs, reason: explain(error) };
         logger.debug({ err: error }, 'a tick was left out');
       }
-      await clock.sleep(everyMs, this.abort.signal);
+      if (emitted() !== rows) [rows, activeAtMs] = [emitted(), clock.monotonicMs()];
+      const isQuiet = clock.monotonicMs() - activeAtMs >= QUIET_AFTER_MS;
+      await clock.sleep(isQuiet ? Math.max(everyMs, QUIET_EVERY_MS) : everyMs, this.abort.signal);
     }
     status.refusal = undefined;
   }

@@ -40,7 +40,7 @@ const interactionsOf = (said: readonly Saying[]): string[] =>
 
 const epochs = (scope: InterestScope, ...rows: WindowRow[][]): Saying[] =>
   play(
-    interestRanking({ scope }),
+    interestRanking({ scope, totals: scope.kind === 'decayed' }),
     rows.flatMap((epoch): Step[] => [{ feed: 'rows', rows: epoch }, { end: true }]),
   );
 
@@ -204,14 +204,15 @@ const stepsOf = (rows: readonly (readonly WindowRow[])[], frameSizes: readonly n
   rows.flatMap((epoch) => [...framesOf('rows', epoch, frameSizes), { end: true }]);
 
 /** What the stage must say, from its formulas and plain maps. */
-function oracle(scope: InterestScope, rows: readonly (readonly WindowRow[])[]) {
+function oracle(scope: InterestScope, areTotal: boolean, rows: readonly (readonly WindowRow[])[]) {
   const interests: string[] = [];
   const interactions: string[] = [];
   const faded = new Map<string, number>(); // user/category → v at time 0: v · 2^(time / h)
   const latest = new Map<string, number>();
   const totals = new Map<string, number[]>();
   for (const epoch of rows) {
-    if (scope.kind === 'epoch') [faded, latest, totals].forEach((map) => map.clear());
+    if (scope.kind === 'epoch') [faded, latest].forEach((map) => map.clear());
+    if (!areTotal) totals.clear();
     const added = new Map<string, number>();
     for (const { user, category, type, added: events, time } of epoch) {
       latest.set(user, Math.max(time, latest.get(user) ?? 0));
@@ -247,14 +248,18 @@ function oracle(scope: InterestScope, rows: readonly (readonly WindowRow[])[]) {
   return { interests, interactions };
 }
 
-describe.each([EPOCH, DECAYED])('scope $kind', (scope) => {
-  const stage = interestRanking({ scope });
+describe.each([
+  [EPOCH, false],
+  [DECAYED, false],
+  [DECAYED, true],
+] as const)('scope %j, totals %s', (scope, totals) => {
+  const stage = interestRanking({ scope, totals });
 
   it('agrees with the oracle, in frames of any size', () => {
     fc.assert(
       fc.property(epochsOfRows, sizes, (rows, frameSizes) => {
         const said = play(stage, stepsOf(rows, frameSizes));
-        const expected = oracle(scope, rows);
+        const expected = oracle(scope, totals, rows);
         expect(interestsOf(said)).toEqual(expected.interests);
         expect(interactionsOf(said)).toEqual(expected.interactions);
       }),

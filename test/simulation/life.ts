@@ -38,7 +38,17 @@ export function startLife(world: World, shard: SimulatedShard, id: string): Life
   const copied = world.copiedOf(shard, id);
   if (hasPublishers(topology, id) && tickEveryMs > 0 && !world.drains) {
     const { log, status } = life;
-    life.ticker = new Ticker({ log, clock, logger: SILENT, stage: id, partition, everyMs: tickEveryMs, status });
+    const emitted = (): number => status.rowsOut;
+    life.ticker = new Ticker({
+      log,
+      clock,
+      logger: SILENT,
+      stage: id,
+      partition,
+      everyMs: tickEveryMs,
+      status,
+      emitted,
+    });
     void startTicker(world, life);
   }
   schedule.note(() => `${name} starts on ${shard.node.name}`);

@@ -89,7 +89,7 @@ describe('batches', () => {
     const { SILENT } = await import('../tuning.js');
     await driver.publish(line(1), line(2));
     const ticker = new Ticker({
-      ...{ log: driver.log, clock: driver.clock, logger: SILENT, status: newStatus('read', 0) },
+      ...{ log: driver.log, clock: driver.clock, logger: SILENT, status: newStatus('read', 0), emitted: () => 0 },
       stage: 'read',
       partition: 0,
       everyMs: 1e12,

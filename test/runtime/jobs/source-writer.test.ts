@@ -181,9 +181,11 @@ describe('the ticker', () => {
   const ticks = (): (number | undefined)[] =>
     log.messages('RIVULET_READ').map(({ data }) => fromBinary(EnvelopeSchema, data).tickMs);
   let status: ActorStatus;
+  let emitted = 0;
   beforeEach(() => (status = newStatus('read', 0)));
   const start = async (through: FailingLog | MemoryLog): Promise<Ticker> => {
-    const ticker = new Ticker({ ...options(through), stage: 'read', partition: 0, everyMs: 1_000, status });
+    const own = { stage: 'read', partition: 0, everyMs: 1_000, status, emitted: () => emitted };
+    const ticker = new Ticker({ ...options(through), ...own });
     void ticker.run();
     return ticker;
   };
@@ -198,6 +200,21 @@ describe('the ticker', () => {
     expect(clock.sleeping).toBe(0);
     expect(ticks()).toEqual([from, from + 1_000, from + 2_000]);
     expect(log.messages('RIVULET_READ').map(({ subject }) => subject)).toContain('rivulet.read.0.clock.0');
+  });
+
+  it('ticks less often once its stage has emitted nothing for two minutes, until it does again', async () => {
+    const from = clock.nowMs();
+    const ticker = await start(log);
+    const secondsAt = (count: number): number[] =>
+      ticks()
+        .slice(-count)
+        .map((at) => (at! - from) / 1_000);
+    await until(clock, () => ticks().length === 123);
+    expect(secondsAt(4)).toEqual([119, 120, 125, 130]);
+    emitted++;
+    await until(clock, () => ticks().length === 126);
+    ticker.stop();
+    expect(secondsAt(4)).toEqual([130, 135, 136, 137]);
   });
 
   it('leaves out what cannot be written, and goes on', async () => {
