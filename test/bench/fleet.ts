@@ -91,18 +91,26 @@ export function eventOf(id: string, user: number, n: number, timeMs: number): st
 }
 
 /** Publishes an event for each of `users` users, as JSON lines. */
-export async function publishUsers(connection: NatsConnection, users: number): Promise<void> {
-  const log = jetstream(connection);
+export function publishUsers(connection: NatsConnection, users: number): Promise<void> {
   const untilMs = Date.now() - FILLED_UNTIL_MS;
+  const fromMs = untilMs - FILLED_OVER_MS;
+  return publishLines(connection, users, (n) => eventOf(`fill-${n}`, n, n, fromMs + FILLED_OVER_MS * (n / users)));
+}
+
+/** Publishes `count` events in messages of many, as fast as they are stored. */
+export async function publishLines(
+  connection: NatsConnection,
+  count: number,
+  event: (n: number) => string,
+): Promise<void> {
+  const log = jetstream(connection);
   let next = 0;
   const send = async (): Promise<void> => {
-    while (next < users) {
+    while (next < count) {
       const from = next;
-      next = Math.min(users, from + EVENTS_PER_MESSAGE);
+      next = Math.min(count, from + EVENTS_PER_MESSAGE);
       const lines: string[] = [];
-      for (let n = from; n < next; n++) {
-        lines.push(eventOf(`fill-${n}`, n, n, untilMs - FILLED_OVER_MS * (1 - n / users)));
-      }
+      for (let n = from; n < next; n++) lines.push(event(n));
       // A full stream refuses: then the pipeline must catch up. The ids make a second try harmless.
       while (
         !(await log.publish('rivulet.events.view', lines.join('\n')).then(

@@ -1,54 +1,79 @@
 /**
- * Live latency: an event is published with a plain NATS client; how long until GetRecommendations over gRPC gives a changed list?
+ * The live path at steady rates: what an event costs, and how long it takes until it shows.
  *
- * Load and node are processes of their own; this one publishes probes (each of a new user) and asks until the list is the user's own. The
- * asking is part of the figure: a call's duration and the pause between two, about two milliseconds.
+ * Each run has a node of its own, and load from another process, a plain NATS client. After the warm-up come two stretches of the same load:
  *
- * And what an event costs: CPU time of the node, and of its nats-server, per event of the load. The asking is part of that, too. To compare with
- * another build: RIVULET_BENCH_CLI=/other/checkout/dist/bin/rivulet.js
+ *   cost       nobody asks: CPU time of node, nats-server and load apart, messages and rows that stages publish, per event taken in
+ *   latency    this process publishes events, each of a new user, and asks GetRecommendations over gRPC until the list is the user's own. A call's
+ *              duration and the pause between two, about two milliseconds, are part of the figure; what asking costs is not in the cost.
+ *
+ * To compare with another build: RIVULET_BENCH_CLI=/other/checkout/dist/bin/rivulet.js
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
-import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
+import type { RivuletClient } from '../../connectors/grpc/client/client.js';
 import { pause } from './fleet.js';
-import { childrenOf, CLI, cpuSeconds, DIST, percentile, round, say } from './machine.js';
+import { cpuSeconds, DIST, percentile, round, say } from './machine.js';
+import { costBetween, costText, MeasuredNode, type Plan, planText } from './measured-node.js';
 
-const WARM_UP_MS = 5_000;
 const PROBE_EVERY_MS = 25;
 /** Asking without a pause would take a core for itself. */
 const ASK_EVERY_MS = 1;
 const GIVE_UP_MS = 5_000;
 
-export async function benchLive(rate: number, seconds: number): Promise<void> {
-  const extra = (process.env.RIVULET_BENCH_ARGS ?? '').split(' ').filter((arg) => arg !== '');
-  const dataDir = mkdtempSync(join(tmpdir(), 'rivulet-bench-live-'));
-  const [grpcPort, natsPort] = [55_051, 55_222];
-  const ports = ['--grpc-port', String(grpcPort), '--nats-port', String(natsPort), '--http-port', '0'];
-  const args = ['start', '--data-dir', dataDir, ...ports, ...extra];
-  const node = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
-  const url = `nats://127.0.0.1:${natsPort}`;
-  const client = await connectRivulet(`127.0.0.1:${grpcPort}`);
+export interface LiveRun extends Plan {
+  /** Events per second. */
+  readonly rate: number;
+  readonly warmUpSeconds: number;
+  /** Of each stretch. */
+  readonly seconds: number;
+}
+
+/** `json`: a line of JSON instead of text. */
+export async function benchLive(run: LiveRun, json: boolean): Promise<void> {
+  const { rate, warmUpSeconds, seconds } = run;
+  const node = await MeasuredNode.start(run);
+  const script = join(DIST, 'test/bench/live-load.js');
+  // Longer than is needed; it is ended when all is measured.
+  const args = [script, node.natsUrl, String(rate), String(warmUpSeconds + 10 * seconds + 60)];
+  const load = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   try {
-    while ((await client.health().catch(() => 'UNKNOWN')) !== 'SERVING') await pause(100);
-    const load = spawn(process.execPath, [join(DIST, 'test/bench/live-load.js'), url, String(rate), String(seconds)]);
-    await pause(WARM_UP_MS);
-    const cpuPerEvent = cpuMeter(node.pid!, rate);
-    const endMs = performance.now() + seconds * 1000 - WARM_UP_MS;
-    const latencies = await probeLatencies(client, url, () => performance.now() >= endMs);
-    const cost = cpuPerEvent();
-    if (load.exitCode === null) await new Promise((done) => load.on('exit', done));
-    say(`\nlive, ${rate} events/s: published → changed recommendation readable over gRPC (${latencies.length} probes)`);
-    say(`  CPU per event: ${cost}`);
-    say(`  ${percentiles(latencies)}`);
+    await pause(warmUpSeconds * 1000);
+    const loadBefore = cpuSeconds(load.pid!);
+    const before = await node.totals();
+    await pause(seconds * 1000);
+    const cost = costBetween(before, await node.totals(), cpuSeconds(load.pid!) - loadBefore);
+    // Thousands: the node does not follow.
+    const { waiting } = await node.progress();
+    const endMs = performance.now() + seconds * 1000;
+    const latencies = await probeLatencies(node.client, node.natsUrl, () => performance.now() >= endMs);
+    if (load.exitCode !== null) throw new Error(`the load has ended with ${load.exitCode}`);
+    if (json) {
+      say(
+        JSON.stringify({
+          bench: 'live',
+          ...run,
+          ...cost,
+          waiting,
+          latencyMs: latencyOf(latencies),
+          probes: latencies.length,
+        }),
+      );
+      return;
+    }
+    say(`\nlive, ${rate} events/s, ${planText(run)}`);
+    say(`  ${costText(cost)}; ${waiting} messages wait`);
+    say(`  published → in the answer: ${percentiles(latencies)}   (${latencies.length} probes)`);
   } finally {
-    client.close();
-    node.kill('SIGTERM');
-    await new Promise((done) => node.on('exit', done));
-    rmSync(dataDir, { recursive: true, force: true });
+    if (load.exitCode === null) {
+      const ended = once(load, 'exit');
+      load.kill('SIGTERM');
+      await ended;
+    }
+    await node.stop();
   }
 }
 
@@ -81,21 +106,11 @@ export async function probeLatencies(client: RivuletClient, url: string, isOver:
 
 /** Of latencies in ms, ascending. */
 export function percentiles(latencies: readonly number[]): string {
-  const at = (share: number): string => `${round(percentile(latencies, share))} ms`;
-  return `p50 ${at(0.5)}   p90 ${at(0.9)}   p99 ${at(0.99)}   max ${round(latencies.at(-1) ?? NaN)} ms`;
+  const { p50, p90, p99, max } = latencyOf(latencies);
+  return `p50 ${round(p50)} ms   p90 ${round(p90)} ms   p99 ${round(p99)} ms   max ${round(max)} ms`;
 }
 
-/** CPU time from now until it is called, per event at this rate. */
-function cpuMeter(node: number, rate: number): () => string {
-  const pids = [node, ...childrenOf(node)];
-  const before = pids.map(cpuSeconds);
-  const startedMs = performance.now();
-  return () => {
-    const events = ((performance.now() - startedMs) / 1000) * rate;
-    const [ofNode = NaN, ...ofServers] = pids.map((pid, i) => ((cpuSeconds(pid) - before[i]!) / events) * 1e6);
-    return `node ${round(ofNode, 0)} µs, nats-server ${round(
-      ofServers.reduce((sum, micros) => sum + micros, 0),
-      0,
-    )} µs`;
-  };
+function latencyOf(ascending: readonly number[]) {
+  const [p50, p90, p99] = [0.5, 0.9, 0.99].map((share) => percentile(ascending, share)) as [number, number, number];
+  return { p50, p90, p99, max: ascending.at(-1) ?? NaN };
 }
