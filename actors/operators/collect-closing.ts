@@ -22,7 +22,7 @@ export interface ClosingWindowLists {
 }
 
 /** By name of the window. */
-export type Closing = Readonly<Record<string, ClosingWindowLists>>;
+export type Closing = Record<string, ClosingWindowLists>;
 
 export const collectClosing =
   (closing: Value<Closing>) =>
@@ -45,6 +45,8 @@ function add(closing: Value<Closing>, group: TrendingGroup): void {
   if (group.list.length === 0) return;
   const { window, startMs } = group;
   const name = `${window}/${startMs}`;
+  // In place: an epoch may have thousands of windows.
   const all = closing.get();
-  closing.set({ ...all, [name]: { window, lists: withList(all[name]?.lists, group) } });
+  all[name] = { window, lists: withList(all[name]?.lists, group) };
+  closing.set(all);
 }

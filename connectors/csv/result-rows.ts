@@ -91,10 +91,13 @@ export function putInteractions(
 export function putTrending(file: ResultFile, _epoch: number, { rows, columns }: FrameOf<typeof trendingHours>): void {
   const { start, end, views, clicks, score, rank } = columns;
   const item = csvColumn(columns.item);
+  let window = Buffer.alloc(0);
   for (let r = 0; r < rows; r++) {
     let at = file.room(FIXED_BYTES_MAX + textLength(item, r));
     const out = file.block;
-    at += out.write(`${wholeSeconds(start[r]!)},${wholeSeconds(end[r]!)},`, at, 'latin1');
+    if (r === 0 || start[r] !== start[r - 1] || end[r] !== end[r - 1])
+      window = Buffer.from(`${wholeSeconds(start[r]!)},${wholeSeconds(end[r]!)},`);
+    at = putBytes(out, at, window);
     at = putComma(out, putText(out, at, item, r));
     at = putComma(out, putInteger(out, at, views[r]!));
     at = putComma(out, putInteger(out, at, clicks[r]!));

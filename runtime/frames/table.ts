@@ -26,6 +26,8 @@ import { PageCut } from './table-pages.js';
 import { CodeIndex, HashedIndex, type RowIndex } from './row-index.js';
 
 export const NO_ROW = 0xffffffff;
+/** With so many times fewer rows than there are texts a map of all codes costs more than to look each text up. */
+const FEW = 8;
 const PAGE_ROWS = 1024;
 
 /** The columns that are no key. */
@@ -279,6 +281,12 @@ function mapText(
   selection: Uint32Array | undefined,
   count: number,
 ): void {
+  if (count * FEW < from.size) {
+    for (let i = 0, word = at; i < count; i++, word += width) {
+      words[word] = to.addFrom(from, codes[selection === undefined ? i : selection[i]!]!);
+    }
+    return;
+  }
   const map = new CodeMap(from, to);
   for (let i = 0, word = at; i < count; i++, word += width) {
     words[word] = map.get(codes[selection === undefined ? i : selection[i]!]!);
