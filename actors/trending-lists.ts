@@ -10,19 +10,21 @@
  * State    per list the latest part of each instance (some 100 bytes an entry), and its revision; the latest tick. A list without items is dropped.
  * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
  */
-import { map, merge } from 'rxjs';
-import { FrameBuilder, type FrameOf, input, json, keyed, readerOf, stage, value } from '../runtime/contract/stage.js';
+import { merge, mergeMap } from 'rxjs';
+import { type FrameOf, input, json, keyed, readerOf, stage, value } from '../runtime/contract/stage.js';
+import { FrameChunks } from './maths/frame-chunks.js';
 import { EVERY_CATEGORY, keyOf } from './maths/trending-groups.js';
-import {
-  listOf,
-  type InstanceLists,
-  splitTrending,
-  type TrendingEntry,
-  type TrendingState,
-} from './maths/trending-list.js';
+import { listOf, splitTrending, type TrendingEntry, type TrendingState } from './maths/trending-list.js';
 import { SIZE_MS, velocity } from './maths/trending.js';
-import { type TrendingRanking, type TrendingWindow, trendingDays, trendingHours, trendingTops } from './model.js';
-import { type Closing, collectClosing, releaseClosing } from './operators/collect-closing.js';
+import {
+  LIST_MAX,
+  type TrendingRanking,
+  type TrendingWindow,
+  trendingDays,
+  trendingHours,
+  trendingTops,
+} from './model.js';
+import { type Closing, type ClosingWindowLists, collectClosing, releaseClosing } from './operators/collect-closing.js';
 import { mergeTops, rollOver } from './operators/merge-trending.js';
 
 const only = <T>([one]: readonly T[]): T => one!;
@@ -47,37 +49,40 @@ export const trendingLists = ({ published }: { readonly published: 'live' | 'clo
       if (published === 'live') return merge(inputs.tops.pipe(mergeTops(state)), ticks.pipe(rollOver(state)));
       const closed = merge(epochEnds, inputEnd).pipe(
         releaseClosing(state.closing),
-        map(({ window, lists }) =>
-          window === 'hour'
-            ? out.hours(rowsOf(trendingHours, window, lists))
-            : out.days(rowsOf(trendingDays, window, lists)),
-        ),
+        mergeMap((windows) => [
+          ...rowsOf(trendingHours, 'hour', windows).map((frame) => out.hours(frame)),
+          ...rowsOf(trendingDays, 'day', windows).map((frame) => out.days(frame)),
+        ]),
       );
       return merge(inputs.tops.pipe(collectClosing(state.closing)), closed);
     },
   });
 
-/** Days have the same columns as hours. */
+/** The windows of one kind. Days have the same columns as hours. */
 function rowsOf(
   type: typeof trendingHours,
-  window: TrendingWindow,
-  said: InstanceLists,
-): FrameOf<typeof trendingHours> {
-  const { startMs } = said;
-  const list = listOf(said);
-  const builder = new FrameBuilder(type, list.length);
-  const { columns } = builder;
-  list.forEach(({ item, views, clicks, score }, row) => {
-    columns.start[row] = startMs;
-    columns.end[row] = startMs + SIZE_MS[window];
-    columns.item.codes[row] = columns.item.dictionary.addText(item);
-    columns.views[row] = views;
-    columns.clicks[row] = clicks;
-    columns.score[row] = score;
-    columns.rank[row] = row + 1;
-  });
-  builder.rows = list.length;
-  return builder.finish();
+  kind: TrendingWindow,
+  windows: readonly ClosingWindowLists[],
+): FrameOf<typeof trendingHours>[] {
+  const chunks = new FrameChunks(type, LIST_MAX);
+  for (const { lists } of windows.filter(({ window }) => window === kind)) {
+    const list = listOf(lists);
+    chunks.group();
+    const { frame } = chunks;
+    frame.reserve(list.length);
+    const { columns } = frame;
+    list.forEach(({ item, views, clicks, score }, i) => {
+      const row = frame.rows++;
+      columns.start[row] = lists.startMs;
+      columns.end[row] = lists.startMs + SIZE_MS[kind];
+      columns.item.codes[row] = columns.item.dictionary.addText(item);
+      columns.views[row] = views;
+      columns.clicks[row] = clicks;
+      columns.score[row] = score;
+      columns.rank[row] = i + 1;
+    });
+  }
+  return chunks.finish();
 }
 
 export interface ReadEntry extends TrendingEntry {

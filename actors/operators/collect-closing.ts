@@ -1,5 +1,5 @@
 /**
- * collectClosing(closing), releaseClosing(closing): collect the lists of the windows that close in an epoch, and emit them at its end, each kind
+ * collectClosing(closing), releaseClosing(closing): collect the lists of the windows that close in an epoch, and emit them at its end,
  * ascending.
  *
  *   tops     --a--b-----|      a: the hour 13:00 of instance 0: [7]    b: the hours 12:00: [5] and 13:00: [9] of instance 1
@@ -8,7 +8,7 @@
  *
  * Law: the output depends on the lists of the epoch alone, not on their order.
  */
-import { ignoreElements, mergeMap, type Observable, type OperatorFunction, tap } from 'rxjs';
+import { ignoreElements, map, type Observable, type OperatorFunction, tap } from 'rxjs';
 import type { FrameOf, Value } from '../../runtime/contract/stage.js';
 import { groupsOf, type TrendingGroup } from '../maths/trending-groups.js';
 import { withList, type InstanceLists } from '../maths/trending-list.js';
@@ -34,8 +34,8 @@ export const collectClosing =
       ignoreElements(),
     );
 
-export const releaseClosing = (closing: Value<Closing>): OperatorFunction<unknown, ClosingWindowLists> =>
-  mergeMap(() => {
+export const releaseClosing = (closing: Value<Closing>): OperatorFunction<unknown, readonly ClosingWindowLists[]> =>
+  map(() => {
     const windows = Object.values(closing.get());
     if (windows.length > 0) closing.set({});
     return windows.sort((a, b) => a.lists.startMs - b.lists.startMs);
