@@ -31,8 +31,8 @@ export function hashAt(dictionary: Dictionary, code: number): number {
 /** Builders start without arrays: most live frames have few strings, and typed arrays are expensive to allocate. */
 const NO_BYTES = new Uint8Array(0);
 const NO_CODES = new Uint32Array(1);
-const CODES_FIRST = 16;
-const BYTES_FIRST = 128;
+const CODES_FIRST = 4;
+const BYTES_FIRST = 32;
 
 /** An append-only interner: bytes → code. Open addressing on typed arrays; about 40 ns for an id that is known. */
 export class DictionaryBuilder implements Dictionary {

@@ -7,7 +7,7 @@
  */
 import { grown } from './dictionary.js';
 
-const ROWS_INITIAL = 16;
+const ROWS_INITIAL = 2;
 
 export interface RowIndex {
   /** Words per key. */
