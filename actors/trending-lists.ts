@@ -7,24 +7,17 @@
  *             revision, which is the same on all nodes, since it follows from the mailbox alone
  *   bounded   the closed windows, each kind ascending, at the end of the epoch in which they closed
  *
- * State    per list the latest part of each instance (some 100 bytes an entry), and its revision; the latest tick. A list without items is dropped.
+ * State    live: per list the latest part of each instance (some 100 bytes an entry), and its revision; the latest tick. A list without items is dropped.
+ *          bounded: the lists of all instances for the windows that close in the running epoch, a row per item
  * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
  */
 import { merge, mergeMap } from 'rxjs';
-import { type FrameOf, input, json, keyed, readerOf, stage, value } from '../runtime/contract/stage.js';
-import { FrameChunks } from './maths/frame-chunks.js';
+import { input, json, keyed, readerOf, stage, value } from '../runtime/contract/stage.js';
 import { EVERY_CATEGORY, keyOf } from './maths/trending-groups.js';
 import { listOf, splitTrending, type TrendingEntry, type TrendingState } from './maths/trending-list.js';
 import { SIZE_MS, velocity } from './maths/trending.js';
-import {
-  LIST_MAX,
-  type TrendingRanking,
-  type TrendingWindow,
-  trendingDays,
-  trendingHours,
-  trendingTops,
-} from './model.js';
-import { type Closing, type ClosingWindowLists, collectClosing, releaseClosing } from './operators/collect-closing.js';
+import { type TrendingRanking, type TrendingWindow, trendingDays, trendingHours, trendingTops } from './model.js';
+import { closingTables, collectClosing, releaseClosing } from './operators/collect-closing.js';
 import { mergeTops, rollOver } from './operators/merge-trending.js';
 
 const only = <T>([one]: readonly T[]): T => one!;
@@ -34,13 +27,14 @@ const state = {
   rolling: value<readonly string[]>(() => [], undefined, only),
   tick: value(() => 0, undefined, only),
   forgotten: value(() => 0, undefined, only),
-  closing: value<Closing>(() => ({}), undefined, only),
+  closed: closingTables(),
 };
 
 export const trendingLists = ({ published }: { readonly published: 'live' | 'closed' }) =>
   stage({
     id: 'trending-lists',
-    version: 1,
+    // Closed windows were one JSON value before.
+    version: published === 'live' ? 1 : 2,
     key: 'whole',
     inputs: { tops: input(trendingTops) },
     outputs: { hours: trendingHours, days: trendingDays },
@@ -48,42 +42,12 @@ export const trendingLists = ({ published }: { readonly published: 'live' | 'clo
     pipeline: ({ inputs, ticks, epochEnds, inputEnd, state, out }) => {
       if (published === 'live') return merge(inputs.tops.pipe(mergeTops(state)), ticks.pipe(rollOver(state)));
       const closed = merge(epochEnds, inputEnd).pipe(
-        releaseClosing(state.closing),
-        mergeMap((windows) => [
-          ...rowsOf(trendingHours, 'hour', windows).map((frame) => out.hours(frame)),
-          ...rowsOf(trendingDays, 'day', windows).map((frame) => out.days(frame)),
-        ]),
+        releaseClosing(state.closed),
+        mergeMap(({ hour, day }) => [...hour.map((frame) => out.hours(frame)), ...day.map((frame) => out.days(frame))]),
       );
-      return merge(inputs.tops.pipe(collectClosing(state.closing)), closed);
+      return merge(inputs.tops.pipe(collectClosing(state.closed)), closed);
     },
   });
-
-/** The windows of one kind. Days have the same columns as hours. */
-function rowsOf(
-  type: typeof trendingHours,
-  kind: TrendingWindow,
-  windows: readonly ClosingWindowLists[],
-): FrameOf<typeof trendingHours>[] {
-  const chunks = new FrameChunks(type, LIST_MAX);
-  for (const { lists } of windows.filter(({ window }) => window === kind)) {
-    const list = listOf(lists);
-    chunks.group();
-    const { frame } = chunks;
-    frame.reserve(list.length);
-    const { columns } = frame;
-    list.forEach(({ item, views, clicks, score }, i) => {
-      const row = frame.rows++;
-      columns.start[row] = lists.startMs;
-      columns.end[row] = lists.startMs + SIZE_MS[kind];
-      columns.item.codes[row] = columns.item.dictionary.addText(item);
-      columns.views[row] = views;
-      columns.clicks[row] = clicks;
-      columns.score[row] = score;
-      columns.rank[row] = i + 1;
-    });
-  }
-  return chunks.finish();
-}
 
 export interface ReadEntry extends TrendingEntry {
   /** Score per hour. */
