@@ -117,7 +117,7 @@ export const recommendationReader = readerOf(state, ({ lists: users, seen: seenB
       const at = top && positions(top).get(item);
       if (at === undefined) return NO_FACTS;
       const [brand, price] = [top!.brands[at]!, top!.prices[at] ?? null];
-      return { ...(brand === '' ? {} : { brand }), ...(price === null ? {} : { price }) };
+      return { brand: brand === '' ? undefined : brand, price: price ?? undefined };
     },
     fallback: () => first(ALL),
     topOf: first,

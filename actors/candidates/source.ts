@@ -6,9 +6,9 @@ export type CandidateSource = (reader: RecommendationReader, question: Question,
 
 /** From events; where there is a catalogue, it says more. */
 export interface ItemFacts {
-  readonly brand?: string;
+  readonly brand?: string | undefined;
   /** The average. */
-  readonly price?: number;
+  readonly price?: number | undefined;
 }
 
 /** The state that an answer is made from, in memory or in the store of the instance. */
