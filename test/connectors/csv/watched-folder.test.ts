@@ -39,16 +39,18 @@ let log: MemoryLog;
 let table: MemoryKeyValue;
 let clock: VirtualClock;
 let problems: string[];
-let ending: AbortController[];
+let watches: Watch[];
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'watched-folder-'));
   clock = new VirtualClock();
-  [problems, ending] = [[], []];
+  [problems, watches] = [[], []];
   await freshLog();
 });
-afterEach(() => {
-  for (const abort of ending) abort.abort();
+afterEach(async () => {
+  for (const { abort } of watches) abort.abort();
+  // One that still reads would report to the next test that its folder is gone.
+  await Promise.all(watches.map(({ ended }) => ended));
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -70,7 +72,6 @@ interface Watch {
 /** Like a node that watches the folder. */
 function watch(through: FailingLog | MemoryLog = log, messageBytesMax = 1_000_000): Watch {
   const abort = new AbortController();
-  ending.push(abort);
   const { signal } = abort;
   const folder = new WatchedFolder({
     ...{ directory, settleMs: SETTLE_MS, pollMs: POLL_MS, messageBytesMax, clock, signal },
@@ -80,7 +81,9 @@ function watch(through: FailingLog | MemoryLog = log, messageBytesMax = 1_000_00
     onDone: () => undefined,
   });
   const writing = writeChunks({ log: through, clock, logger: SILENT, signal }, folder, TARGET, () => undefined);
-  return { folder, abort, ended: writing.catch((error: unknown) => error) };
+  const started = { folder, abort, ended: writing.catch((error: unknown) => error) };
+  watches.push(started);
+  return started;
 }
 
 const envelopes = () =>
@@ -347,7 +350,6 @@ it('two nodes take in each file once, though acks get lost and the table is fenc
     const random = seededRandom(seed);
     const fate = drawn(random, { 'ack-lost': 0.05, 'request-lost': 0.05, away: 0.02 });
     const abort = new AbortController();
-    ending.push(abort);
     const running = new Set<Watch>();
     const node = async (): Promise<void> => {
       while (!abort.signal.aborted) {
@@ -361,16 +363,19 @@ it('two nodes take in each file once, though acks get lost and the table is fenc
     };
     const nodes = [node(), node()];
     const names = ['m', 'c', 'x', 'a'];
-    for (const [i, name] of names.entries()) {
-      put(`${name}.csv`, LARGE.replaceAll('\n', `${name}\n`).replace(`h${name}`, 'h'));
-      await passed(random() * SETTLE_MS);
-      if (i === 1) await has(2);
+    try {
+      for (const [i, name] of names.entries()) {
+        put(`${name}.csv`, LARGE.replaceAll('\n', `${name}\n`).replace(`h${name}`, 'h'));
+        await passed(random() * SETTLE_MS);
+        if (i === 1) await has(2);
+      }
+      await has(names.length);
+      await passed(2 * SETTLE_MS);
+    } finally {
+      abort.abort();
+      for (const one of running) one.abort.abort();
+      await Promise.all(nodes);
     }
-    await has(names.length);
-    await passed(2 * SETTLE_MS);
-    abort.abort();
-    for (const one of running) one.abort.abort();
-    await Promise.all(nodes);
     const all = envelopes()
       .map(({ text }) => text)
       .join('')
