@@ -19,6 +19,7 @@ import { Predecessors } from '../log-integrity/predecessors.js';
 import { storedStates, instancePrefix } from '../state/keyspace.js';
 import { FOREIGN } from '../log-integrity/last-message.js';
 import { openOutbox, type Outbox } from './outbox.js';
+import { Pace } from './pace.js';
 import type { LogMessage, Reader, Waiting } from '../contract/ports.js';
 import { judgeLastRead, judgeTrim, mustFit } from '../log-integrity/verdict.js';
 import { judgeOutputs, type RecoveredSnapshot, recoverSnapshot } from './recovery.js';
@@ -30,10 +31,10 @@ import { Gaps } from '../log-integrity/gaps.js';
 export class Actor {
   private stopping = false;
   private failure: Error | undefined;
-  private lastFrameMs = -Infinity;
   /** Of a stage that makes watermarks itself. */
   private reportedWatermarkMs: number | null = null;
   private readonly writers: ReadonlySet<string>;
+  private readonly pace: Pace;
   private constructor(
     private readonly options: ActorOptions,
     readonly processor: MailboxProcessor,
@@ -47,6 +48,7 @@ export class Actor {
     /** Only of a stage that reads publishers' messages: shows which are missing. */
     private readonly gaps: Gaps | undefined,
   ) {
+    this.pace = new Pace(options.clock, options.tuning.frameEveryMs);
     this.writers = writersOf(options.topology, options.stage.id, options.partition);
   }
 
@@ -94,7 +96,7 @@ export class Actor {
     let rest: readonly LogMessage[] = [];
     try {
       for (;;) {
-        await this.pace();
+        if (this.pace.waitMs > 0) await this.options.clock.sleep(this.pace.waitMs, this.abort.signal);
         // `stop` and `fail` close the reader, so this wait always ends.
         const messages = await this.reader.take(this.options.tuning.frameMessages);
         if (this.failure !== undefined) throw this.failure;
@@ -119,12 +121,6 @@ export class Actor {
     const { stage, partition } = this.options;
     mustFit(judgeLastRead(`${stage.id}.${partition}`, streamOf(stage.id), this.restored, first));
     return messages.slice(1);
-  }
-
-  private async pace(): Promise<void> {
-    const { clock, tuning } = this.options;
-    const waitMs = this.lastFrameMs + tuning.frameEveryMs - clock.monotonicMs();
-    if (waitMs > 0) await clock.sleep(waitMs, this.abort.signal);
   }
 
   /** Reads no more; `run` then writes a last snapshot and ends. */
@@ -155,7 +151,7 @@ export class Actor {
       if (!raw && this.writers.has(messages[at]!.subject)) mustFit(this.lastRead.check(messages[at]!));
       if (end === 0) return messages.slice(at).map((message) => ({ ...message, data: Uint8Array.from(message.data) }));
       this.step(messages.slice(at, end), raw);
-      if (raw) this.lastFrameMs = this.options.clock.monotonicMs();
+      if (raw) this.pace.began();
       at = end;
       const turn = this.options.turn?.();
       if (turn !== undefined) await turn;

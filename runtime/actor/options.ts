@@ -16,10 +16,7 @@ export interface ActorTuning {
   /** At most this many publishers' messages, or bytes, in one batch. */
   readonly frameMessages: number;
   readonly frameBytes: number;
-  /**
-   * Minimum interval between batches of publishers' messages, so that a fast stream makes few large ones. A message that comes after a pause does
-   * not wait.
-   */
+  /** The longest pause between batches of publishers' messages, on a busy machine (pace.ts): then a fast stream makes few large ones. */
   readonly frameEveryMs: number;
   /** Where copies are made, a mailbox is trimmed at most this often, unless it has grown: each trim publishes a message on every lane (OUTBOX-5). */
   readonly trimEveryMs: number;

@@ -12,6 +12,7 @@
  * Records have a stream of their own, so that they can be written while the mailbox is full because of that very message. Each names the stream
  * whose sequences it lists: in a recreated stream the same sequences are other messages.
  */
+import { rowsOfFrame } from '../frames/codec.js';
 import type { Envelope } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../frames/bytes.js';
 import { QUARANTINE, streamOf } from '../contract/graph.js';
@@ -173,7 +174,7 @@ export function lossOf(parts: readonly Envelope[]): { readonly records: number; 
   return { records, rows };
 }
 
-export const rowsIn = ({ body }: Envelope): number => (body.case === 'frame' ? body.value.rows : 0);
+export const rowsIn = ({ body }: Envelope): number => (body.case === 'frame' ? rowsOfFrame(body.value) : 0);
 
 /** A span of sequences, or a sequence and a row. */
 const isPair: Check = (value) => isListOf(isCount)(value) && (value as unknown[]).length === 2;

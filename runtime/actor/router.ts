@@ -8,9 +8,9 @@
  *   ROUTER-4  Trace contexts go with parts that are as they would be without (TRACES-1 in traces.ts).
  */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { EnvelopeSchema, type Frame as WireFrame } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { type AnyColumn, type Frame, gather, partitionBy } from '../frames/frame.js';
-import { bodyOf, toWire } from '../frames/codec.js';
+import { bodyOf, encodeFrame } from '../frames/codec.js';
 import { DEAD_LETTER, type Destination, type Route, subjectOf } from '../contract/graph.js';
 import type { OutputLane } from './outbox.js';
 import type { Emission, Progress } from '../contract/stage.js';
@@ -45,7 +45,7 @@ export interface OutputHead {
 
 export class OutputBatch {
   private readonly parts = new Map<string, Part[]>();
-  private readonly wires = new Map<Frame, WireFrame>();
+  private readonly encoded = new Map<Frame, Uint8Array>();
   /** Where, per destination, the running epoch's parts begin. */
   private readonly epochFrom = new Map<string, number>();
   /** The last watermark that the stage itself reported with it. Telemetry only. */
@@ -169,11 +169,11 @@ export class OutputBatch {
     else parts.push(part);
   }
 
-  /** A frame that goes to many partitions is converted to its wire form once. */
-  private wire(frame: Frame): WireFrame {
-    let wire = this.wires.get(frame);
-    if (wire === undefined) this.wires.set(frame, (wire = toWire(frame)));
-    return wire;
+  /** A frame that goes to many partitions is encoded once. */
+  private bytesOf(frame: Frame): Uint8Array {
+    let bytes = this.encoded.get(frame);
+    if (bytes === undefined) this.encoded.set(frame, (bytes = encodeFrame(frame)));
+    return bytes;
   }
 
   private encode(piece: Part, head: OutputHead, position: OutputPosition, traces: readonly TraceFields[]): Uint8Array {
@@ -195,7 +195,7 @@ export class OutputBatch {
     if (progress.tickMs !== undefined) envelope.tickMs = progress.tickMs;
     if (asOfMs !== undefined) envelope.asOfMs = asOfMs;
     if (head.ingestedAtMs !== undefined) envelope.ingestedAtMs = head.ingestedAtMs;
-    if (frame !== undefined && frame.rows > 0) envelope.body = bodyOf(this.wire(frame), piece.compressed);
+    if (frame !== undefined && frame.rows > 0) envelope.body = bodyOf(this.bytesOf(frame), piece.compressed);
     return toBinary(EnvelopeSchema, envelope);
   }
 }

@@ -1,4 +1,5 @@
 /** The clocks of this machine, for supervision, telemetry and retries. */
+import { availableParallelism } from 'node:os';
 import type { Clock } from './ports.js';
 
 export const systemClock: Clock = clockOf({ keepsProcess: true });
@@ -10,6 +11,11 @@ function clockOf({ keepsProcess }: { readonly keepsProcess: boolean }): Clock {
   return {
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
+    cpuMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
+    cores: availableParallelism(),
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         if (signal?.aborted === true) {

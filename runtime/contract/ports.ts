@@ -254,6 +254,9 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after the time, or at once when the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** CPU time of this process so far, of all its threads, in ms, and the cores that it may use; absent where time is virtual. */
+  cpuMs?(): number;
+  readonly cores?: number;
 }
 
 export interface Logger {

@@ -6,6 +6,7 @@
  *   DICTIONARY-2  Codes are handed out 1, 2, 3… in order of first sight and never change: a dictionary only grows.
  */
 import { fnv1a, textOf, utf8 } from './bytes.js';
+import { newBytes, newFloats, newWords } from './pool.js';
 
 /** Entry c is bytes[ends[c-1], ends[c]). Read-only; its builder may still grow. */
 export interface Dictionary {
@@ -28,7 +29,7 @@ export function hashAt(dictionary: Dictionary, code: number): number {
   return fnv1a(dictionary.bytes, entryStart(dictionary, code), dictionary.ends[code]!);
 }
 
-/** Builders start without arrays: most live frames have few strings, and typed arrays are expensive to allocate. */
+/** Builders start without arrays: most live frames have few strings. */
 const NO_BYTES = new Uint8Array(0);
 const NO_CODES = new Uint32Array(1);
 const CODES_FIRST = 4;
@@ -39,8 +40,8 @@ export class DictionaryBuilder implements Dictionary {
   bytes = NO_BYTES;
   ends = NO_CODES;
   size = 1;
-  private hashes = NO_CODES;
-  private slots = NO_CODES;
+  private hashes: Uint32Array = NO_CODES;
+  private slots: Uint32Array = NO_CODES;
   private mask = 0;
   private lastText = '';
   private lastCode = ABSENT;
@@ -145,7 +146,7 @@ export class DictionaryBuilder implements Dictionary {
   }
 
   private rehash(size = this.size): void {
-    this.slots = new Uint32Array(Math.max(CODES_FIRST * 2, 2 ** Math.ceil(Math.log2(size * 4))));
+    this.slots = newWords(Math.max(CODES_FIRST * 2, 2 ** Math.ceil(Math.log2(size * 4))));
     this.mask = this.slots.length - 1;
     this.fillSlots(1);
   }
@@ -163,9 +164,15 @@ export class DictionaryBuilder implements Dictionary {
 
 /** A copy at least twice as long, and at least `length` long. */
 export function grown<A extends Uint8Array | Uint32Array | Float64Array>(array: A, length: number): A {
-  const next = new (array.constructor as new (length: number) => A)(Math.max(length, array.length * 2));
+  const longer = Math.max(length, array.length * 2);
+  const next =
+    array instanceof Uint32Array
+      ? newWords(longer)
+      : array instanceof Uint8Array
+        ? newBytes(longer)
+        : newFloats(longer);
   next.set(array);
-  return next;
+  return next as A;
 }
 
 /** From the codes of one dictionary to the codes of a builder, each looked up once. */
@@ -176,7 +183,7 @@ export class CodeMap {
     private readonly from: Dictionary,
     private readonly to: DictionaryBuilder,
   ) {
-    this.codes = new Uint32Array(from.size);
+    this.codes = newWords(from.size);
   }
 
   get(code: number): number {
@@ -206,7 +213,7 @@ export class Excerpt {
   ) {
     const slots = 2 ** Math.ceil(Math.log2(uses * 2 + 1));
     this.mask = from.size <= slots * 2 ? 0 : slots - 1;
-    this.codes = new Uint32Array(this.mask === 0 ? from.size : slots * 2);
+    this.codes = newWords(this.mask === 0 ? from.size : slots * 2);
   }
 
   get(code: number): number {

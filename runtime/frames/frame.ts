@@ -5,6 +5,7 @@
  * Absent is NaN in an f64 column and code 0 in a text column. Times are epoch milliseconds in f64.
  */
 import { ABSENT, type Dictionary, DictionaryBuilder, Excerpt, grown, hashAt, textAt } from './dictionary.js';
+import { newBytes, newFloats, newWords } from './pool.js';
 
 export type ColumnKind = 'f64' | 'u32' | 'u8' | 'text';
 export type Columns = Readonly<Record<string, ColumnKind>>;
@@ -70,7 +71,7 @@ export class FrameBuilder<C extends Columns> {
     for (const [name, kind] of Object.entries(type.columns)) {
       columns[name] =
         kind === 'text'
-          ? { codes: new Uint32Array(capacity), dictionary: new DictionaryBuilder() }
+          ? { codes: newWords(capacity), dictionary: new DictionaryBuilder() }
           : newColumn(kind, capacity);
     }
     this.columns = columns as BuilderColumns<C>;
@@ -114,8 +115,8 @@ export class FrameBuilder<C extends Columns> {
 }
 
 export function newColumn(kind: 'f64' | 'u32' | 'u8', length: number): Float64Array | Uint32Array | Uint8Array {
-  if (kind === 'f64') return new Float64Array(length);
-  return kind === 'u32' ? new Uint32Array(length) : new Uint8Array(length);
+  if (kind === 'f64') return newFloats(length);
+  return kind === 'u32' ? newWords(length) : newBytes(length);
 }
 
 /** The rows of a frame as plain objects. */
@@ -145,7 +146,7 @@ export function gather<C extends Columns>(frame: Frame<C>, indexes: Uint32Array)
   const count = indexes.length;
   for (const [name, column] of Object.entries(frame.columns as Record<string, AnyColumn>)) {
     if ('codes' in column) {
-      const codes = new Uint32Array(count);
+      const codes = newWords(count);
       for (let i = 0; i < count; i++) codes[i] = column.codes[indexes[i]!]!;
       columns[name] = excerptOf(codes, column.dictionary);
     } else columns[name] = picked(column, indexes);
@@ -164,16 +165,16 @@ export function excerptOf(codes: Uint32Array, dictionary: Dictionary): TextColum
 export function picked(column: Float64Array | Uint32Array | Uint8Array, indexes: Uint32Array): AnyColumn {
   const count = indexes.length;
   if (column instanceof Float64Array) {
-    const values = new Float64Array(count);
+    const values = newFloats(count);
     for (let i = 0; i < count; i++) values[i] = column[indexes[i]!]!;
     return values;
   }
   if (column instanceof Uint32Array) {
-    const values = new Uint32Array(count);
+    const values = newWords(count);
     for (let i = 0; i < count; i++) values[i] = column[indexes[i]!]!;
     return values;
   }
-  const values = new Uint8Array(count);
+  const values = newBytes(count);
   for (let i = 0; i < count; i++) values[i] = column[indexes[i]!]!;
   return values;
 }
@@ -195,17 +196,18 @@ export function partitionBy<C extends Columns>(frame: Frame<C>, column: string, 
   if (frame.rows === 0) return new Array<undefined>(n).fill(undefined);
   if (n === 1) return [frame];
   const { codes, dictionary } = (frame.columns as Record<string, AnyColumn>)[column] as TextColumn;
-  const partitionOf = new Int32Array(dictionary.size).fill(-1);
-  const assigned = new Uint32Array(frame.rows);
+  /** Plus one; 0: not known yet. */
+  const partitionOf = newWords(dictionary.size);
+  const assigned = newWords(frame.rows);
   const counts = new Uint32Array(n);
   for (let r = 0; r < frame.rows; r++) {
     const code = codes[r]!;
-    let partition = partitionOf[code]!;
-    if (partition < 0) partition = partitionOf[code] = code === ABSENT ? 0 : hashAt(dictionary, code) % n;
+    if (partitionOf[code] === 0) partitionOf[code] = code === ABSENT ? 1 : (hashAt(dictionary, code) % n) + 1;
+    const partition = partitionOf[code]! - 1;
     assigned[r] = partition;
     counts[partition]!++;
   }
-  const indexes = Array.from(counts, (count) => new Uint32Array(count));
+  const indexes = Array.from(counts, (count) => newWords(count));
   const filled = new Uint32Array(n);
   for (let r = 0; r < frame.rows; r++) {
     const partition = assigned[r]!;

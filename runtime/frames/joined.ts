@@ -10,6 +10,7 @@
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { putVarint } from './varint.js';
 
 /** The key of `Envelope.before` on the wire: its field number and the wire type of bytes. */
 const BEFORE_KEY = (EnvelopeSchema.field.before.number << 3) | 2;
@@ -36,12 +37,4 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
 export function partsIn(data: Uint8Array): readonly Envelope[] {
   const last = fromBinary(EnvelopeSchema, data);
   return last.before.length === 0 ? [last] : [...last.before, last];
-}
-
-function putVarint(bytes: Uint8Array, from: number, value: number): number {
-  let at = from;
-  let rest = value;
-  for (; rest > 0x7f; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
-  bytes[at++] = rest;
-  return at;
 }

@@ -5,7 +5,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ChunkSchema, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { type Frame, partitionBy } from '../frames/frame.js';
-import { toWire } from '../frames/codec.js';
+import { encodeFrame } from '../frames/codec.js';
 import { streamOf, subjectOf } from '../contract/graph.js';
 import { lastOwnMessage } from '../log-integrity/last-message.js';
 import { OutputLane, Outbox } from '../actor/outbox.js';
@@ -129,7 +129,7 @@ export async function writeTable(
   const hand = (q: number, frame: Frame | undefined, endsInput: boolean): void => {
     const { line } = writers[q]!;
     if (sequence <= line.published.sequence) return;
-    const body = frame === undefined ? { case: undefined } : { case: 'frame' as const, value: toWire(frame) };
+    const body = frame === undefined ? { case: undefined } : { case: 'frame' as const, value: encodeFrame(frame) };
     const envelope = create(EnvelopeSchema, { first: sequence, sequence, lastPart: true, endsInput, body });
     line.enqueue({ ...NO_OUTPUT, first: sequence, sequence }, toBinary(EnvelopeSchema, envelope));
   };

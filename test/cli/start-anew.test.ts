@@ -17,7 +17,7 @@ import { systemClock } from '../../runtime/contract/clock.js';
 import { DEAD_LETTER, defineTopology, edge, source, streamOf, subjectOf, topic } from '../../runtime/contract/graph.js';
 import { readOutputPosition } from '../../runtime/log-integrity/last-message.js';
 import { ensureStreams } from '../../runtime/contract/streams.js';
-import { bodyOf, toWire } from '../../runtime/frames/codec.js';
+import { bodyOf, encodeFrame } from '../../runtime/frames/codec.js';
 import { frameOf, rowsOf } from '../../runtime/frames/frame.js';
 import { SupervisedInstance } from '../../runtime/shards/supervised-instance.js';
 import { STAGE_STRATEGY } from '../../runtime/supervision/strategy.js';
@@ -210,7 +210,7 @@ it('the history has each event once, also those of a message that it had only th
       ['j', 4],
     ] as const) {
       const frame = frameOf(historyRows, [{ eventId, sequence, index: 0, time: 0 }]);
-      const envelope = create(EnvelopeSchema, { sequence: 1, body: bodyOf(toWire(frame), true) });
+      const envelope = create(EnvelopeSchema, { sequence: 1, body: bodyOf(encodeFrame(frame), true) });
       expected = await log.publish(subject, toBinary(EnvelopeSchema, envelope), { expected });
     }
     expect(await inTheHistory()).toBe('abcdefghij');

@@ -3,7 +3,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { deadLetters } from '../../runtime/dead-letters/frame.js';
 import { FrameBuilder, type Row } from '../../runtime/frames/frame.js';
-import { toWire } from '../../runtime/frames/codec.js';
+import { encodeFrame } from '../../runtime/frames/codec.js';
 import { streamOf, subjectOf } from '../../runtime/contract/graph.js';
 import type { Log, LogMessage } from '../../runtime/contract/ports.js';
 
@@ -31,7 +31,7 @@ export async function refuseEvents(log: Log, rows: readonly Refused[], output = 
     const { codes, dictionary } = builder.columns.original;
     codes[builder.rows - 1] = dictionary.add(bytes, 0, bytes.length);
   }
-  const body = { case: 'frame' as const, value: toWire(builder.finish()) };
+  const body = { case: 'frame' as const, value: encodeFrame(builder.finish()) };
   const envelope = create(EnvelopeSchema, { first: 1, sequence: 1, lastPart: true, output, body });
   return log.publish(subjectOf('dead-letter', 0, 'parse', 0), toBinary(EnvelopeSchema, envelope));
 }

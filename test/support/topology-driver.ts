@@ -15,7 +15,7 @@ import { fnv1a, utf8 } from '../../runtime/frames/bytes.js';
 import type { StoredState } from '../../runtime/state/kinds.js';
 import { deadLetters } from '../../runtime/dead-letters/frame.js';
 import { type Frame, partitionBy, rowsOf } from '../../runtime/frames/frame.js';
-import { fromWire, toWire } from '../../runtime/frames/codec.js';
+import { decodeFrame, encodeFrame } from '../../runtime/frames/codec.js';
 import { MailboxProcessor } from '../../runtime/actor/processor.js';
 import { isSource, subjectOf, type Topology, writerOf } from '../../runtime/contract/graph.js';
 import { type Counters, NO_COUNTS } from '../../runtime/actor/instance.js';
@@ -135,7 +135,7 @@ export class TopologyDriver {
   table(to: string, from: string, by: string, frame: Frame): void {
     this.together(() => {
       partitionBy(frame, by, this.topology.count(to)).forEach((rows, partition) => {
-        if (rows !== undefined) this.write(to, partition, from, { body: { case: 'frame', value: toWire(rows) } });
+        if (rows !== undefined) this.write(to, partition, from, { body: { case: 'frame', value: encodeFrame(rows) } });
         this.write(to, partition, from, { endsInput: true });
       });
     });
@@ -173,7 +173,7 @@ export class TopologyDriver {
       if (body.case !== 'frame') return { subject, sequence, envelope, rows: [] };
       const from = writerOf(subject).id;
       const type = output === '$poison' ? deadLetters : this.topology.stage(from).outputs[output]!;
-      return { subject, sequence, envelope, rows: rowsOf(fromWire(body.value, type)) };
+      return { subject, sequence, envelope, rows: rowsOf(decodeFrame(body.value, type)) };
     });
   }
 

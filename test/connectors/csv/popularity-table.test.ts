@@ -1,11 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toBinary } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { popularityTable } from '../../../connectors/csv/popularity-table.js';
-import { FrameSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { toWire } from '../../../runtime/frames/codec.js';
+import { encodeFrame } from '../../../runtime/frames/codec.js';
 import { rowsOf } from '../../../runtime/contract/stage.js';
 
 let directory: string;
@@ -56,7 +54,7 @@ describe('popularityTable', () => {
     writeFileSync(join(directory, 'popularity.csv'), table);
     let rows = 0;
     for await (const frame of popularityTable(join(directory, 'popularity.csv'))) {
-      expect(toBinary(FrameSchema, toWire(frame)).length).toBeLessThan(512 * 1024);
+      expect(encodeFrame(frame).length).toBeLessThan(512 * 1024);
       rows += frame.rows;
     }
     expect(rows).toBe(4000);

@@ -4,7 +4,7 @@ import type { ActorTuning } from '../../../runtime/actor/options.js';
 import { utf8 } from '../../../runtime/frames/bytes.js';
 import { deadLetters } from '../../../runtime/dead-letters/frame.js';
 import { rowsOf } from '../../../runtime/frames/frame.js';
-import { fromWire } from '../../../runtime/frames/codec.js';
+import { decodeFrame } from '../../../runtime/frames/codec.js';
 import { partsIn } from '../../../runtime/frames/joined.js';
 import { streamOf, type Topology, writerOf } from '../../../runtime/contract/graph.js';
 import type { Log, LogMessage, Store } from '../../../runtime/contract/ports.js';
@@ -134,7 +134,7 @@ export class ActorBed {
         const { body, output } = envelope;
         if (body.case !== 'frame') return { sequence, envelope, rows: [] };
         const type = output === '$poison' ? deadLetters : this.topology.stage(writerOf(subject).id).outputs[output]!;
-        return { sequence, envelope, rows: rowsOf(fromWire(body.value, type)) };
+        return { sequence, envelope, rows: rowsOf(decodeFrame(body.value, type)) };
       }),
     );
   }

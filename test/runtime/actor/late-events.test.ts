@@ -8,7 +8,7 @@ import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { systemClock } from '../../../runtime/contract/clock.js';
 import { frameOf, type Row } from '../../../runtime/frames/frame.js';
-import { toWire } from '../../../runtime/frames/codec.js';
+import { encodeFrame } from '../../../runtime/frames/codec.js';
 import { streamOf, subjectOf } from '../../../runtime/contract/graph.js';
 import { lateEventsOf } from '../../../runtime/node/dead-letters.js';
 import type { Log } from '../../../runtime/contract/ports.js';
@@ -33,7 +33,7 @@ const TIME = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 /** As an instance of window says them; gives the sequence. */
 const late = (partition: number, ...rows: Partial<Row<typeof events.columns>>[]): Promise<number> => {
-  const body = { case: 'frame' as const, value: toWire(frameOf(events, rows)) };
+  const body = { case: 'frame' as const, value: encodeFrame(frameOf(events, rows)) };
   const envelope = create(EnvelopeSchema, { first: 1, sequence: 1, lastPart: true, output: 'late', body });
   return log.publish(subjectOf('late', partition, 'window', partition), toBinary(EnvelopeSchema, envelope));
 };

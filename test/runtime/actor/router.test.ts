@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type Envelope, EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { fnv1a, utf8 } from '../../../runtime/frames/bytes.js';
 import { type Frame, frameOf, rowsOf } from '../../../runtime/frames/frame.js';
-import { fromWire } from '../../../runtime/frames/codec.js';
+import { decodeFrame } from '../../../runtime/frames/codec.js';
 import { defineTopology, destinationsOf, edge, source, topic } from '../../../runtime/contract/graph.js';
 import { OutputBatch } from '../../../runtime/actor/router.js';
 import { deadLetters, type FrameType, frameType, input, stage } from '../../../runtime/contract/stage.js';
@@ -65,7 +65,7 @@ function post(
     const enqueue = (tag: OutputPosition, data: Uint8Array): void => {
       const envelope = fromBinary(EnvelopeSchema, data);
       const type: FrameType = envelope.output === '$poison' ? deadLetters : rows;
-      const frame = envelope.body.case === 'frame' ? fromWire(envelope.body.value, type) : undefined;
+      const frame = envelope.body.case === 'frame' ? decodeFrame(envelope.body.value, type) : undefined;
       (posted[subject] ??= []).push({
         tag,
         bytes: data.length,

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FrameSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { type Frame, FrameBuilder, frameOf, frameType, rowsOf, slice } from '../../../runtime/frames/frame.js';
-import { decodeFrame, encodeFrame, fromWire, toWire } from '../../../runtime/frames/codec.js';
+import { decodeFrame, encodeFrame } from '../../../runtime/frames/codec.js';
 import { kinds, kindsFrame, kindsRows } from './random-frames.js';
 
 const names = frameType('names', { name: 'text' });
@@ -17,7 +17,8 @@ function withEntries(size: number): Frame<typeof names.columns> {
   return builder.finish();
 }
 
-const widthOf = (frame: Frame): number => toWire(frame).columns[0]!.width;
+const messageOf = (frame: Frame) => fromBinary(FrameSchema, encodeFrame(frame));
+const widthOf = (frame: Frame): number => messageOf(frame).columns[0]!.width;
 
 describe('a frame as bytes', () => {
   it('comes back as it was', () => {
@@ -34,6 +35,29 @@ describe('a frame as bytes', () => {
         expect(encodeFrame(kindsFrame(rows))).toEqual(encodeFrame(kindsFrame(rows)));
       }),
     );
+  });
+
+  it('is a protobuf message: what a generated reader makes of it has the same bytes', () => {
+    fc.assert(
+      fc.property(kindsRows(300), (rows) => {
+        const bytes = encodeFrame(kindsFrame(rows));
+        expect(toBinary(FrameSchema, fromBinary(FrameSchema, bytes))).toEqual(bytes);
+      }),
+    );
+  });
+
+  it('that is cut off is never read as if it were whole', () => {
+    const bytes = encodeFrame(kindsFrame([{ name: 'a', tag: 'b', amount: 1, count: 1, flag: 1 }]));
+    const whole = rowsOf(decodeFrame(bytes, kinds));
+    for (let length = 0; length < bytes.length; length++) {
+      const read = (): unknown => rowsOf(decodeFrame(bytes.subarray(0, length), kinds));
+      // Between two columns the rest is as of an older writer.
+      try {
+        expect(read()).not.toEqual(whole);
+      } catch (error) {
+        expect(error).toBeInstanceOf(Error);
+      }
+    }
   });
 
   it('may lie anywhere in a larger buffer', () => {
@@ -87,7 +111,7 @@ describe('a frame as bytes', () => {
 
   it('does not spend bytes on columns that are absent everywhere', () => {
     const frame = frameOf(kinds, [{ count: 1 }, { count: 2 }]);
-    const widths = Object.fromEntries(toWire(frame).columns.map(({ name, width }) => [name, width]));
+    const widths = Object.fromEntries(messageOf(frame).columns.map(({ name, width }) => [name, width]));
     expect(widths).toEqual({ name: 0, tag: 0, amount: 0, count: 4, flag: 1 });
     expect(rowsOf(decodeFrame(encodeFrame(frame), kinds))).toEqual(rowsOf(frame));
   });
@@ -115,7 +139,9 @@ describe('a frame as bytes', () => {
       const cut = fromBinary(FrameSchema, toBinary(FrameSchema, wire));
       const short = cut.columns.find(({ name }) => name === column.name)!;
       short.data = short.data.subarray(1);
-      expect(() => fromWire(cut, kinds), column.name).toThrow(expect.objectContaining({ code: 'FRAME_LENGTH' }));
+      expect(() => decodeFrame(toBinary(FrameSchema, cut), kinds), column.name).toThrow(
+        expect.objectContaining({ code: 'FRAME_LENGTH' }),
+      );
     }
   });
 });

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { fnv1a, textOf, utf8 } from '../../../runtime/frames/bytes.js';
 import { frameOf, rowsOf } from '../../../runtime/frames/frame.js';
-import { fromWire } from '../../../runtime/frames/codec.js';
+import { decodeFrame } from '../../../runtime/frames/codec.js';
 import type { ChunkSource, SourceChunk, SourcePosition, StoredChunks } from '../../../runtime/contract/ports.js';
 import { isTableWritten, writeChunks, writeTable } from '../../../runtime/jobs/source-writer.js';
 import { type ActorStatus, newStatus } from '../../../runtime/telemetry/status.js';
@@ -129,7 +129,7 @@ describe('a table', () => {
       .filter(({ subject }) => subject === `rivulet.weigh.${q}.table.${q}`)
       .map(({ data }) => fromBinary(EnvelopeSchema, data));
     return {
-      rows: own.flatMap(({ body }) => (body.case === 'frame' ? rowsOf(fromWire(body.value, weights)) : [])),
+      rows: own.flatMap(({ body }) => (body.case === 'frame' ? rowsOf(decodeFrame(body.value, weights)) : [])),
       ends: own.map(({ endsInput }) => endsInput),
     };
   };
