@@ -23,9 +23,12 @@ import { rememberSeen } from './operators/remember-seen.js';
 import { itemsBefore, latestSeen, recentItems } from './state/seen-items.js';
 import { topInterests } from './state/top-interests.js';
 
+/** Written with each event, and read only when somebody asks. */
+const INTERESTS_CACHED_BYTES_MAX = 1024 * 1024;
+
 const state = {
   /** What lists are made of. */
-  lists: keyed(topInterests, { rescale: 'byKey' }),
+  lists: keyed(topInterests, { rescale: 'byKey', cachedBytesMax: INTERESTS_CACHED_BYTES_MAX }),
   seen: recentItems(),
   seenBefore: itemsBefore(),
   tops: keyed(listsOfCategory, { rescale: splitAnew }),
