@@ -290,7 +290,6 @@ describe('pieces of a copy', () => {
   });
 });
 
- 
 async function* chunksOf<T extends { readonly length: number; slice(from: number, to: number): T }>(
   all: T,
   size: number,
