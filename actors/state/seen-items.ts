@@ -11,7 +11,8 @@ import { compareText } from '../maths/item-order.js';
 
 /** Items stored as seen, per user. */
 export const SEEN_MAX = 1_000;
-export const RECENT_MAX = 32;
+/** Half of it is written with an interaction, and in memory for a user. */
+export const RECENT_MAX = 16;
 
 /** By item id the event time of the latest interaction, epoch ms; and the number of additions, in memory only. */
 export class Seen extends Map<string, number> {
@@ -65,8 +66,9 @@ const seenItems: Codec<Seen> = {
   },
 };
 
+const RECENT_CACHED_BYTES_MAX = 4 * 1024 * 1024;
 /** Read for one interaction out of RECENT_MAX. */
 const BEFORE_CACHED_BYTES_MAX = 1024 * 1024;
 
-export const recentItems = () => keyed(seenItems, { rescale: 'byKey' });
+export const recentItems = () => keyed(seenItems, { rescale: 'byKey', cachedBytesMax: RECENT_CACHED_BYTES_MAX });
 export const itemsBefore = () => keyed(seenItems, { rescale: 'byKey', cachedBytesMax: BEFORE_CACHED_BYTES_MAX });
