@@ -17,8 +17,7 @@
  * Restart  restored with the snapshot, in the middle of an epoch too: tables keep the order of first appearance.
  */
 import { map, merge, mergeMap } from 'rxjs';
-import { input, json, keyed, stage, value } from '../runtime/contract/stage.js';
-import type { DecayedInterests } from './maths/decayed-interests.js';
+import { input, keyed, stage, value } from '../runtime/contract/stage.js';
 import { interactionTotals } from './maths/interaction-totals.js';
 import type { InterestScope } from './maths/interest-scope.js';
 import { interactions, interests, windowRows } from './model.js';
@@ -26,6 +25,7 @@ import { NONE_WAITING, pastIsDue, type WaitingPast } from './operators/past-is-d
 import { rankUsers } from './operators/rank-users.js';
 import { upsertInterests } from './operators/upsert-interests.js';
 import { epochInterests, epochPairs, ofPast, portionsIn, RUNNING } from './state/epoch-interests.js';
+import { storedInterests } from './state/stored-interests.js';
 
 export interface InterestRankingOptions {
   readonly scope: InterestScope;
@@ -52,7 +52,7 @@ export const interestRanking = ({ scope, totals = false, topCategories = 3 }: In
       interests: epochInterests(),
       pairs: epochPairs(),
       waiting: value(() => NONE_WAITING, undefined, anyWaiting),
-      users: keyed(json<DecayedInterests>(), { rescale: 'byKey' }),
+      users: keyed(storedInterests, { rescale: 'byKey' }),
       totals: keyed(interactionTotals, { rescale: 'byKey' }),
     },
     holdsBack: ({ interests }) => portionsIn(interests).length > 0,

@@ -7,8 +7,8 @@
  * A user's list is made of these when it is asked for (maths/made-list): it follows what is popular now, and nothing is stored for it. It publishes
  * nothing; `recommendationReader` reads its state, synchronously, between two inputs. How a list becomes an answer: candidates/.
  *
- * State    per user the interests (some 60 bytes) and the seen items; per category the top lists. Users are loaded when first read or written, so a
- *          restart with a million of them costs nothing.
+ * State    per user the interests (some 60 bytes) and the seen items (state/seen-items); per category the top lists. Users are loaded when first read or
+ *          written, so a restart with a million of them costs nothing.
  * Restart  restored with the snapshot; what arrived since is replayed from the mailbox.
  */
 import { merge } from 'rxjs';
@@ -20,22 +20,21 @@ import { interactions, interests, LIST_MAX, topLists } from './model.js';
 import { keepInterests } from './operators/keep-interests.js';
 import { ALL, rememberLists } from './operators/remember-lists.js';
 import { rememberSeen } from './operators/remember-seen.js';
-import { seenItems } from './state/seen-items.js';
+import { itemsBefore, latestSeen, recentItems } from './state/seen-items.js';
 import { topInterests } from './state/top-interests.js';
 
-export interface RecommendationsOptions {
-  /** Items stored as seen, per user; the least recently seen are dropped first. */
-  readonly seenMax?: number;
-}
+/** Written with each event, and read only when somebody asks. */
+const INTERESTS_CACHED_BYTES_MAX = 1024 * 1024;
 
 const state = {
   /** What lists are made of. */
-  lists: keyed(topInterests, { rescale: 'byKey' }),
-  seen: keyed(seenItems, { rescale: 'byKey' }),
+  lists: keyed(topInterests, { rescale: 'byKey', cachedBytesMax: INTERESTS_CACHED_BYTES_MAX }),
+  seen: recentItems(),
+  seenBefore: itemsBefore(),
   tops: keyed(listsOfCategory, { rescale: splitAnew }),
 };
 
-export const recommendations = ({ seenMax = 1_000 }: RecommendationsOptions = {}) =>
+export const recommendations = () =>
   stage({
     id: 'recommendations',
     version: 1,
@@ -47,7 +46,7 @@ export const recommendations = ({ seenMax = 1_000 }: RecommendationsOptions = {}
       merge(
         inputs.popular.pipe(rememberLists(state.tops)),
         inputs.interests.pipe(keepInterests(state.lists)),
-        inputs.interactions.pipe(rememberSeen(state.seen, seenMax)),
+        inputs.interactions.pipe(rememberSeen(state)),
       ),
   });
 
@@ -72,7 +71,7 @@ const NO_LIST: RankedList = [];
 const NOTHING_SEEN: ReadonlyMap<string, number> = new Map();
 
 /** Of the partition that the user belongs to. */
-export const recommendationReader = readerOf(state, ({ lists: users, seen: seenBy, tops }): ViewReader => {
+export const recommendationReader = readerOf(state, ({ lists: users, seen: seenBy, seenBefore, tops }): ViewReader => {
   const mergedTop = mergedOnce(LIST_MAX);
   const topOf = (category: string): MergedList | undefined => {
     const known = tops.get(category);
@@ -111,7 +110,10 @@ export const recommendationReader = readerOf(state, ({ lists: users, seen: seenB
     ownList,
     made: (user, n) => [ownList(user, n), first(ALL)].find((list) => list.length > 0),
     someUser: (skip) => users.someKey(skip),
-    seen: (user) => seenBy.get(user) ?? NOTHING_SEEN,
+    seen: (user) => {
+      const recent = seenBy.get(user);
+      return recent === undefined ? NOTHING_SEEN : latestSeen(recent, seenBefore.get(user));
+    },
     factsOf: (item, category) => {
       const top = topOf(category ?? ALL);
       const at = top && positions(top).get(item);

@@ -68,7 +68,7 @@ export function mainTopology(options: PipelineOptions): Topology {
 function liveTopology(options: PipelineOptions): Topology {
   const { core, edges } = pipeline(options);
   const { popularity: tops, interestRanking: ranking, parse: entry, window: windows } = core;
-  const view = recommendations({});
+  const view = recommendations();
   const [items, titles] = [parseItems(), catalogue()];
   const late = topic('late', events, 'user', { browsable: true });
   const deadLetter = topic('dead-letter', deadLetters, 'source', { browsable: true });

@@ -25,7 +25,8 @@ const FILL_KEYS = 256;
 export const newDatabase = (directory: string): Database =>
   new Level<string, Uint8Array>(directory, {
     valueEncoding: 'view',
-    writeBufferSize: 8 * 1024 * 1024,
+    // A node has some fifteen stores: each has up to twice this in memory, and up to twelve times this on disk before it is compacted.
+    writeBufferSize: 1024 * 1024,
     // Snapshot pages are columns of narrow integers; compression would cost more than it saves.
     compression: false,
   });

@@ -8,6 +8,7 @@ import {
   type ReplicaStore,
   type CopyPart,
   includedIn,
+  manifestOf,
   piecesOf,
   readManifest,
   type Sequences,
@@ -167,7 +168,7 @@ export class ReplicaWriter {
     const part: CopyPart = { name, bytes, digest, from: before.at(-1)?.to ?? {}, to };
     const parts = [...before, part];
     try {
-      this.stored = { manifest: { format: 1, parts }, revision: await this.publish(parts, name) };
+      this.stored = { manifest: manifestOf(parts), revision: await this.publish(parts, name) };
     } catch (error) {
       // No manifest names it; if the outcome is unknown, the next round reads it.
       if (hasCode(error, 'FENCED')) {

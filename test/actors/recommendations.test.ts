@@ -4,6 +4,7 @@ import { answer } from '../../actors/candidates/answer.js';
 import { fallback } from '../../actors/fallback.js';
 import { popularityJoin } from '../../actors/popularity-join.js';
 import { recommendationReader, recommendations } from '../../actors/recommendations.js';
+import { RECENT_MAX, SEEN_MAX } from '../../actors/state/seen-items.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { type Cut, cutsOf, type Fed, feed, framesOf, rowsSaid, type Step } from './script.js';
 
@@ -78,17 +79,14 @@ describe('recommendations, by hand', () => {
   });
 
   it('remember what was seen, the latest so many by event time, in whatever order it comes', () => {
-    const driver = new StageDriver(recommendations({ seenMax: 3 }));
-    feed(driver, 'interactions', [...seen('u', ['1', 10], ['2', 11], ['3', 12]), ...seen('v', ['9', 10])]);
-    feed(driver, 'interactions', seen('u', ['1', 13], ['4', 14]));
-    const latest = [
-      ['1', 13],
-      ['3', 12],
-      ['4', 14],
-    ];
+    const driver = new StageDriver(recommendations());
+    const many = Array.from({ length: SEEN_MAX }, (_, i): [string, number] => [String(i), i]);
+    feed(driver, 'interactions', [...seen('u', ...many), ...seen('v', ['9', 10])]);
+    feed(driver, 'interactions', seen('u', ['0', 2000], ['new', 2001]));
+    const latest = [...many.slice(2), ['0', 2000], ['new', 2001]].sort();
     expect([...readerOf(driver).seen('u')].sort()).toEqual(latest);
     // Of the past: an item that was seen since, and one that was seen before all of them.
-    feed(driver, 'interactions', seen('u', ['4', 2], ['5', 3]));
+    feed(driver, 'interactions', seen('u', ['new', 2], ['old', 1]));
     driver.snapshot();
     driver.crash();
     expect([...readerOf(driver).seen('u')].sort()).toEqual(latest);
@@ -148,14 +146,14 @@ describe('recommendations, by hand', () => {
     expect(made()).not.toBe(second);
   });
 
-  it('have another version when anything was seen, also when as much was forgotten', () => {
-    const driver = new StageDriver(recommendations({ seenMax: 2 }));
+  it('have another version when anything was seen, however much was before', () => {
+    const driver = new StageDriver(recommendations());
     const reader = readerOf(driver);
-    const versions = ['1', '2', '3', '4'].map((item) => {
-      feed(driver, 'interactions', seen('u', [item, Number(item)]));
+    const versions = Array.from({ length: 3 * RECENT_MAX }, (_, i) => {
+      feed(driver, 'interactions', seen('u', [String(i), i]));
       return reader.version('u');
     });
-    expect(new Set(versions).size).toBe(4);
+    expect(new Set(versions).size).toBe(3 * RECENT_MAX);
     expect(reader.version('u')).toBe(versions.at(-1));
   });
 
@@ -178,7 +176,8 @@ const ranked: fc.Arbitrary<Interests> = fc
   .uniqueArray(fc.tuple(category, fc.integer({ min: 1, max: 9 })), { maxLength: 3, selector: ([name]) => name })
   .map((pairs) => [...pairs].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)));
 const rankings = fc.array(fc.tuple(user, ranked), { maxLength: 12 });
-const touches = fc.array(fc.tuple(user, fc.nat({ max: 8 }).map(String), fc.nat({ max: 30 })), { maxLength: 40 });
+/** Enough for several times RECENT_MAX of a user. */
+const touches = fc.array(fc.tuple(user, fc.nat({ max: 90 }).map(String), fc.nat({ max: 30 })), { maxLength: 250 });
 const sizes = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1 });
 
 const steps = (
@@ -204,7 +203,7 @@ const viewOf = (driver: StageDriver) =>
 
 /** Plays with cuts: after a crash what came since the last snapshot is delivered again. */
 function played(all: readonly Step[], cuts: readonly Cut[]): StageDriver {
-  const driver = new StageDriver(recommendations({ seenMax: 4 }));
+  const driver = new StageDriver(recommendations());
   let stored = 0;
   all.forEach((step, at) => {
     take(driver, step);
@@ -230,17 +229,14 @@ const POPULAR: Fed = {
 };
 
 describe('recommendations', () => {
-  it('remember the latest seen of each user, in frames of any size', () => {
+  it('remember what each user has seen, in frames of any size', () => {
     fc.assert(
       fc.property(touches, sizes, (allTouches, frameSizes) => {
         const expected = ['u', 'v', 'w'].map((name) => {
           const latest = new Map<string, number>();
           for (const [who, item, time] of allTouches)
             if (who === name) latest.set(item, Math.max(time, latest.get(item) ?? 0));
-          return [...latest]
-            .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? 1 : -1))
-            .slice(0, 4)
-            .sort();
+          return [...latest].sort();
         });
         expect(viewOf(played(steps([], allTouches, frameSizes), [])).map((view) => view.seen)).toEqual(expected);
       }),

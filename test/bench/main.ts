@@ -1,8 +1,8 @@
 /**
- * `npm run bench [replay|memory|live|ingest|recovery|takeover|nodes|snapshots|pauses|import|prequential|answers|http|trending|trending-stream …]`: figures,
- * never assertions. Without arguments, all. Of live and ingest, after `--`, each of several by commas:
+ * `npm run bench [replay|memory|live|memory-live|ingest|recovery|takeover|nodes|snapshots|pauses|import|prequential|answers|http|trending|trending-stream …]`: figures,
+ * never assertions. Without arguments, all. Of live, memory-live and ingest, after `--`, each of several by commas:
  *
- *   --rate 500,2000,10000   --chaining off,on   --partitions 4   --warm-up 30   --seconds 20   --users 300000   --json
+ *   --rate 500,2000,10000   --chaining off,on   --partitions 4   --warm-up 30   --seconds 20   --users 300000   --minutes 5   --json
  */
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -13,6 +13,7 @@ import { benchIngest } from './ingest.js';
 import { benchLive } from './live.js';
 import { megabytes, say } from './machine.js';
 import type { Plan } from './measured-node.js';
+import { benchMemoryLive } from './memory-live.js';
 import { benchNodes } from './nodes.js';
 import { benchPauses } from './pauses.js';
 import { benchPrequential } from './prequential.js';
@@ -31,15 +32,16 @@ const { values, positionals } = parseArgs({
     'warm-up': { type: 'string', default: '30' },
     seconds: { type: 'string', default: '20' },
     users: { type: 'string', default: '300000' },
+    minutes: { type: 'string', default: '5' },
     json: { type: 'boolean', default: false },
   },
 });
-const numbers = (name: 'rate' | 'partitions' | 'warm-up' | 'seconds' | 'users'): number[] =>
+const numbers = (name: 'rate' | 'partitions' | 'warm-up' | 'seconds' | 'users' | 'minutes'): number[] =>
   values[name].split(',').map((text) => {
     if (!(Number(text) > 0)) throw new Error(`--${name} takes numbers above 0, not ${values[name]}`);
     return Number(text);
   });
-const one = (name: 'warm-up' | 'seconds' | 'users'): number => numbers(name)[0]!;
+const one = (name: 'warm-up' | 'seconds' | 'users' | 'minutes'): number => numbers(name)[0]!;
 const plans = (): Plan[] =>
   values.chaining.split(',').flatMap((chaining) => {
     if (chaining !== 'off' && chaining !== 'on') throw new Error(`--chaining takes off and on, not ${chaining}`);
@@ -53,6 +55,11 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
     const stretches = { warmUpSeconds: one('warm-up'), seconds: one('seconds') };
     for (const plan of plans())
       for (const rate of numbers('rate')) await benchLive({ rate, ...plan, ...stretches }, values.json);
+  },
+  'memory-live': async () => {
+    const of = { users: one('users'), minutes: one('minutes') };
+    for (const plan of plans())
+      for (const rate of numbers('rate')) await benchMemoryLive({ rate, ...plan, ...of }, values.json);
   },
   ingest: async () => {
     for (const plan of plans()) await benchIngest(one('users'), plan, values.json);

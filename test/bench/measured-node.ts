@@ -50,7 +50,7 @@ export class MeasuredNode {
     readonly natsUrl: string,
     readonly client: RivuletClient,
     private readonly httpPort: number,
-    private readonly dataDir: string,
+    readonly dataDir: string,
   ) {}
 
   /** Serving. RIVULET_BENCH_ARGS are further arguments. */
@@ -120,7 +120,7 @@ export class MeasuredNode {
   }
 
   /** Sums of a metric over its labels. */
-  private async metrics(): Promise<(name: string, label?: string) => number> {
+  async metrics(): Promise<(name: string, label?: string) => number> {
     const response = await fetch(`http://127.0.0.1:${this.httpPort}/metrics`);
     if (!response.ok) throw new Error(`GET /metrics: ${response.status}`);
     const lines = (await response.text()).split('\n');

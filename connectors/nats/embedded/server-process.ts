@@ -47,8 +47,11 @@ const READY_POLL_MS = 3;
 const TERM_MS_MAX = 10_000;
 const LOG_FILE_BYTES_MAX = 16 * 1024 * 1024;
 const LOG_FILES_MAX = 3;
-/** Above this the server collects garbage eagerly; without a limit it retains a gigabyte of message buffers. GOMEMLIMIT in the environment wins. */
-const MEMORY_SOFT_LIMIT = '704MiB';
+/**
+ * Above this the server collects garbage eagerly; without a limit it retains a gigabyte of message buffers, and up to any limit what it has room for.
+ * GOMEMLIMIT in the environment wins.
+ */
+const MEMORY_SOFT_LIMIT = '256MiB';
 const TAIL_BYTES = 8 * 1024;
 const TAIL_LINES = 12;
 const BIND_FAILED = /address already in use|only one usage of each socket address/i;

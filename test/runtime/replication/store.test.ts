@@ -2,12 +2,21 @@
  * Copies of snapshots, against a model: the state of a stage after input S is a function of S, so whatever was copied, caught up, broken off or
  * copied by two at a time, a store whose head says S holds exactly the state at S.
  */
+import { create, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { utf8 } from '../../../runtime/frames/bytes.js';
+import { CopyPieceSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import type { StoreChange } from '../../../runtime/contract/ports.js';
+import { concat, utf8 } from '../../../runtime/frames/bytes.js';
 import { catchUp, COPIED, sequencesOf } from '../../../runtime/replication/reader.js';
 import type { ReplicaWriter } from '../../../runtime/replication/writer.js';
-import { type ReplicaStore, includedIn, readManifest } from '../../../runtime/replication/store.js';
+import {
+  entriesOf,
+  includedIn,
+  piecesOf,
+  readManifest,
+  type ReplicaStore,
+} from '../../../runtime/replication/store.js';
 import { changedRecord, instancePrefix } from '../../../runtime/state/keyspace.js';
 import { FailingStore } from '../../../state/failing-store.js';
 import { MemoryStore } from '../../../state/memory-store.js';
@@ -256,3 +265,34 @@ async function dying(copies: ReplicaStore, store: MemoryStore, writes: number): 
 const ifFenced = (error: unknown): void => {
   if ((error as { code?: string }).code !== 'FENCED') throw error;
 };
+
+describe('pieces of a copy', () => {
+  const entries = Array.from({ length: 300 }, (_, i) => ({
+    key: `key-${i}`,
+    value: i % 3 === 0 ? undefined : utf8(`value-${i}`.repeat(500)),
+  }));
+  const read = async (bytes: Uint8Array) => {
+    const found: StoreChange[] = [];
+    for await (const some of entriesOf(chunksOf(bytes, 1000))) found.push(...some);
+    return found;
+  };
+
+  it('are read in chunks of any size, as they were written', async () => {
+    const written: Uint8Array[] = [];
+    for await (const piece of piecesOf(chunksOf(entries, 7))) written.push(piece);
+    expect(written.length).toBeGreaterThan(1);
+    expect(await read(concat(written))).toEqual(entries);
+  });
+
+  it('are read as versions before wrote them, not compressed', async () => {
+    const body = toBinary(CopyPieceSchema, create(CopyPieceSchema, { entries: [{ key: 'a', value: utf8('b') }] }));
+    expect(await read(concat([Uint8Array.of(body.length, 0, 0, 0), body]))).toEqual([{ key: 'a', value: utf8('b') }]);
+  });
+});
+
+async function* chunksOf<T extends { readonly length: number; slice(from: number, to: number): T }>(
+  all: T,
+  size: number,
+): AsyncGenerator<T> {
+  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size);
+}
