@@ -9,7 +9,16 @@
  * Law: the rows of its outputs are those of its stages one after the other.
  */
 import { merge, mergeMap, NEVER, type Observable, Subject } from 'rxjs';
-import { type AnyStage, type Emission, type OutPort, type Progress, stage, type StageSpec } from '../contract/stage.js';
+import type { Topology } from '../contract/graph.js';
+import {
+  type AnyStage,
+  type Counter,
+  type Emission,
+  type OutPort,
+  type Progress,
+  stage,
+  type StageSpec,
+} from '../contract/stage.js';
 import type { Frame } from '../frames/frame.js';
 
 /** An input of the chain, and where it leads: more than one stage may read the same output of another. */
@@ -38,6 +47,17 @@ type Context = Parameters<StageSpec['pipeline']>[0];
 export const nameInChain = (of: Port, head: AnyStage): string =>
   of.stage === head.id ? of.name : `${of.stage}.${of.name}`;
 
+/** The stages that run as this one: itself, if it is no chain. */
+export const stagesIn = (one: AnyStage): readonly AnyStage[] => one.chain ?? [one];
+
+/** The one that runs a stage: itself, or its chain. */
+export const hostOf = ({ stages }: Pick<Topology, 'stages'>, id: string): AnyStage =>
+  stages.find((one) => stagesIn(one).some((stage) => stage.id === id))!;
+
+/** Whose counter it is: that of the stage that declares it; what none declares is the first one's. */
+export const counterOf = (host: AnyStage, counter: Counter): string =>
+  (stagesIn(host).find(({ counts }) => counts?.includes(counter)) ?? host).id;
+
 export function chain({ stages, inputs, inner, outputs }: ChainLinks): AnyStage {
   const head = stages[0]!;
   const stageOf = (id: string): AnyStage => stages.find((one) => one.id === id)!;
@@ -45,6 +65,7 @@ export function chain({ stages, inputs, inner, outputs }: ChainLinks): AnyStage 
   return stage({
     id: head.id,
     key: head.key,
+    chain: stages,
     // A snapshot of the first stage alone, or of another version of any of them, is not one of the chain.
     version: Number(stages.map(({ version }) => String(version).padStart(2, '0')).join('')),
     inputs: Object.fromEntries(inputs.map(({ name, to: [port] }) => [name, stageOf(port!.stage).inputs[port!.name]!])),
