@@ -64,12 +64,13 @@ export function chained(topology: Topology): Topology {
     if (!edges.some((one) => one.from === start && one.to === end)) edges.push(edge(start, end, { by }));
   }
   const isFirst = ({ id }: AnyStage): boolean => chainOf(id)?.[0]!.id === id || chainOf(id) === undefined;
-  return defineTopology({
+  const runs = defineTopology({
     ...topology,
     stages: topology.stages.filter(isFirst).map((one) => made.get(one.id)?.stage ?? one),
     edges,
     aligned: new Set(topology.stages.filter((one) => isFirst(one) && topology.aligned.has(one.id)).map(({ id }) => id)),
   });
+  return { ...runs, logical: topology };
 }
 
 const leadsTo = ({ to }: ChainInput, port: Port & { readonly stage: string }): boolean =>
