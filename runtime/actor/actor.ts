@@ -63,12 +63,13 @@ export class Actor {
     mustFit(await judgeOutputs(options, restored, outbox.lanes));
     const name = `${stage.id}.${partition}`;
     const stream = streamOf(stage.id);
-    const { quarantined, rows, trimmed, gone } = await mailboxRecord(options, restored);
+    const { quarantined, rows, failedIn, trimmed, gone } = await mailboxRecord(options, restored);
     mustFit(judgeTrim(name, stream, sequence, trimmed));
     const stored = await storedStates(store, stage, partition, residentStates(stage), options.turn);
     const { first, sequence: last } = options.suspects ?? {};
     const suspect = first === last ? last : undefined;
-    const processor = new MailboxProcessor(topology, stage, partition, stored, quarantined, rows, suspect);
+    const refused = [quarantined, rows, suspect, failedIn] as const;
+    const processor = new MailboxProcessor(topology, stage, partition, stored, ...refused);
     const gaps = readsAll(topology, stage.id) ? new Gaps(name, stream, sequence, gone) : undefined;
     const inputs = new InputDigest(name, stream, restored, outbox.lanes, gone);
     const lastRead = new Predecessors(name, sequence, restored.lastRead, gone, gaps !== undefined);
@@ -170,6 +171,7 @@ export class Actor {
       logger.warn({ stream: streamOf(stage.id), ...status.foreign!.last }, FOREIGN);
     const startedAt = performance.now();
     const rowsBefore = this.processor.rowsIn;
+    let rowsOut = 0;
     // A foreign message changes no state, so a replay may find it missing.
     if (!isForeign) for (const message of messages) mustFit(this.inputs.take(message));
     try {
@@ -177,7 +179,7 @@ export class Actor {
         ? { answer: this.processor.takeRaw(messages), ingestedAtMs: first.storedAtMs }
         : this.processor.take(last, isForeign);
       const head = { first: first.sequence, sequence: last.sequence, inputsDigest: this.inputs.digest, ingestedAtMs };
-      status.rowsOut += answer.enqueueTo({ ...head, ...this.processor.head }, this.outbox.lanes);
+      rowsOut = answer.enqueueTo({ ...head, ...this.processor.head }, this.outbox.lanes);
       this.reportedWatermarkMs = answer.reportedWatermarkMs ?? this.reportedWatermarkMs;
       if (ingestedAtMs !== undefined) onAnswered?.(ingestedAtMs);
     } catch (error) {
@@ -190,7 +192,8 @@ export class Actor {
       bytes += data.length;
     }
     const rows = this.processor.rowsIn - rowsBefore;
-    recordStep(status, { messages: messages.length, rows, bytes, ms: performance.now() - startedAt });
+    const step = { messages: messages.length, rows, bytes, rowsOut, ms: performance.now() - startedAt };
+    recordStep(status, step, this.processor.instance.tallies);
     status.unsavedSinceMs ??= this.options.clock.nowMs();
     status.sequence = last.sequence;
     status.lastStoredAtMs = last.storedAtMs;

@@ -5,6 +5,7 @@
 import { type Observable, Subject, type Subscription } from 'rxjs';
 import { type StageState, type ChangedEntry, type StateSpec, type StoredState, value } from '../state/kinds.js';
 import type { Frame } from '../frames/frame.js';
+import { newTally, stateOf, type Tally } from '../plan/chain.js';
 import type {
   AnyStage,
   ConservedCounter,
@@ -38,6 +39,8 @@ export class StageInstance {
   private readonly inputEnd = new Subject<void>();
   private readonly stateByName: Record<string, StageState> = {};
   private readonly counters = value<Counters>(() => NO_COUNTS).create();
+  /** Of the stages of a chain. */
+  readonly tallies: readonly Tally[];
   private readonly subscription: Subscription;
   private collected: Emission[] = [];
   private open = false;
@@ -53,6 +56,7 @@ export class StageInstance {
     this.counters.restore(stored(COUNTERS));
     this.stateByName[COUNTERS] = this.counters;
     for (const name of Object.keys(stage.inputs)) this.inputs[name] = new Subject();
+    this.tallies = (stage.chain ?? []).map(newTally);
     this.subscription = this.build().subscribe({
       next: (emission) => {
         this.collect(emission);
@@ -108,9 +112,12 @@ export class StageInstance {
     return this.stage.holdsBack?.(this.stateByName as never) ?? false;
   }
 
-  /** Keys or rows held in memory, for metrics. */
-  keys(): number {
-    return Object.values(this.stateByName).reduce((sum, state) => sum + state.keys, 0);
+  /** Keys or rows held in memory, for metrics; of a chain those of one of its stages. */
+  keys(stageId = this.stage.id): number {
+    return Object.entries(this.stateByName).reduce(
+      (sum, [name, state]) => (stateOf(this.stage, name) === stageId ? sum + state.keys : sum),
+      0,
+    );
   }
 
   /** The stage's states by name, for readers on the same thread; read only. */
@@ -147,6 +154,7 @@ export class StageInstance {
       state: this.stateByName,
       out,
       partition: this.partition,
+      tallies: this.tallies,
       count: (counter: Counter, n: number): void => {
         this.count(counter, n);
       },

@@ -6,7 +6,8 @@ import { create } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { Alignment, type AlignmentState, initialAlignment, writerKey } from './alignment.js';
 import { partsIn } from '../frames/joined.js';
-import { lossOf, type Quarantined, rowsIn } from './quarantine.js';
+import { StageFailure } from '../plan/chain.js';
+import { lossOf, type MailboxRecord, placeOf, type Quarantined, rowsIn } from './quarantine.js';
 import { type StoredState, value } from '../state/kinds.js';
 import { deadLetters } from '../dead-letters/frame.js';
 import { asError, explain, fatal } from '../contract/errors.js';
@@ -35,6 +36,9 @@ export const residentStates = (stage: AnyStage): string[] => [
 
 /** Which input failed. Among buffered messages it is the one that failed, not the one that released them. */
 export class StepError extends Error {
+  /** Which stage of a chain. */
+  readonly failedIn: string | undefined;
+
   constructor(
     readonly first: number,
     readonly sequence: number,
@@ -44,7 +48,9 @@ export class StepError extends Error {
     /** The one that fails by itself, where that was tried. */
     readonly row?: number,
   ) {
-    super(`input ${sequence}: ${explain(cause)}`, { cause });
+    const [failed, own] = cause instanceof StageFailure ? [cause.stage, cause.cause] : [undefined, cause];
+    super(`input ${sequence}: ${failed === undefined ? '' : `${failed}: `}${explain(own)}`, { cause: own });
+    this.failedIn = failed;
   }
 }
 
@@ -82,6 +88,8 @@ export class MailboxProcessor {
     private readonly quarantinedRows = NO_ROWS,
     /** A message whose rows are tried one by one: its step fails in any case. */
     private readonly suspect?: number,
+    /** Of a chain: which stage fails on a quarantined input or row. */
+    private readonly failedIn: MailboxRecord['failedIn'] = {},
   ) {
     this.instance = new StageInstance(stage, partition, stored);
     this.alignmentState.restore(stored(ALIGNMENT));
@@ -319,10 +327,12 @@ export class MailboxProcessor {
     this.quarantinedState.set({ ...this.quarantined, rows: this.quarantined.rows + bad.length });
     const reason =
       'the stage failed on this row of the message; `original` is the row as JSON, in base64, `index` its place';
-    const record = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
+    const record = { subject, sequence, rule: 'poison', reason, storedAt: storedAtMs };
     const originals = rowsOf(gather(frame, Uint32Array.from(bad)));
     const records = originals.map((row, i) => {
-      return { ...record, index: from + bad[i]!, original: Buffer.from(JSON.stringify(row)).toString('base64') };
+      const index = from + bad[i]!;
+      const stage = this.failedIn[placeOf(sequence, index)] ?? this.stage.id;
+      return { ...record, stage, index, original: Buffer.from(JSON.stringify(row)).toString('base64') };
     });
     answer.addDeadLetter(frameOf(deadLetters, records));
     return gather(frame, Uint32Array.from(good));
@@ -338,7 +348,8 @@ export class MailboxProcessor {
     this.instance.count('dead_letter', records);
     this.quarantinedState.set({ messages: this.quarantined.messages + 1, rows: this.quarantined.rows + rows });
     const reason = 'the stage failed on this message again and again; `original` is base64, in pieces by `index`';
-    const row = { subject, sequence, stage: this.stage.id, rule: 'poison', reason, storedAt: storedAtMs };
+    const stage = this.failedIn[placeOf(sequence)] ?? this.stage.id;
+    const row = { subject, sequence, stage, rule: 'poison', reason, storedAt: storedAtMs };
     const pieces = Array.from({ length: Math.ceil(data.length / PIECE_BYTES) }, (_, index) => {
       const piece = data.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES);
       return { ...row, index, original: Buffer.from(piece).toString('base64') };

@@ -18,7 +18,16 @@ import { utf8 } from '../frames/bytes.js';
 import { QUARANTINE, streamOf } from '../contract/graph.js';
 import { asError, fatal } from '../contract/errors.js';
 import type { Log, Logger, LogMessage, StreamInfo } from '../contract/ports.js';
-import { type Check, hasFields, isCount, isListOf, isText, optional, storedJson } from '../contract/stored-json.js';
+import {
+  type Check,
+  hasFields,
+  isCount,
+  isListOf,
+  isRecordOf,
+  isText,
+  optional,
+  storedJson,
+} from '../contract/stored-json.js';
 import { type Span, spansOf } from '../log-integrity/spans.js';
 import { sharedUpTo } from '../log-integrity/verdict.js';
 
@@ -42,17 +51,28 @@ interface Record {
   readonly sequences: readonly number[];
   /** Sequence of a message and row of its frame. Absent: none is. */
   readonly rows?: readonly QuarantinedRow[];
+  /** Of a chain: which stage fails on them, by `placeOf`. Absent: of none it is known. */
+  readonly failedIn?: FailedIn;
   /** Messages with a lower sequence may be missing, or their outputs are in streams that are gone: nobody starts there. Absent: none is. */
   readonly trimmed?: number;
   /** Lost in the log, and recorded by `rivulet repair`; absent: none is. */
   readonly gone?: readonly Span[];
 }
 
+interface FailedIn {
+  readonly [place: string]: string;
+}
+
+/** An input, or a row of it. */
+export const placeOf = (sequence: number, row?: number): string =>
+  row === undefined ? `${sequence}` : `${sequence}/${row}`;
+
 /** Which messages of a mailbox are quarantined, below which sequence they may be missing, and which are lost. */
 export interface MailboxRecord {
   readonly quarantined: ReadonlySet<number>;
   /** Quarantined rows of other messages, by sequence. */
   readonly rows: ReadonlyMap<number, ReadonlySet<number>>;
+  readonly failedIn: FailedIn;
   readonly trimmed: number;
   readonly gone: readonly Span[];
 }
@@ -74,19 +94,20 @@ const subjectOf = ({ stage, partition }: Mailbox): string => `rivulet.${QUARANTI
 
 /** `stream`: which one it is now, and which it was restored from. */
 export async function mailboxRecord(mailbox: Mailbox, stream: StreamIdentity): Promise<MailboxRecord> {
-  const { sequences, rows, trimmed, gone } = await read(mailbox, stream);
+  const { sequences, rows, failedIn, trimmed, gone } = await read(mailbox, stream);
   const bySequence = new Map<number, Set<number>>();
   for (const [sequence, row] of rows) bySequence.set(sequence, (bySequence.get(sequence) ?? new Set()).add(row));
-  return { quarantined: new Set(sequences), rows: bySequence, trimmed, gone };
+  return { quarantined: new Set(sequences), rows: bySequence, failedIn, trimmed, gone };
 }
 
 /** Resolves when the log has stored that messages below may be missing. */
 export function recordTrim(mailbox: Mailbox, below: number): Promise<void> {
-  return change(mailbox, ({ sequences, rows, trimmed, gone }) => ({
+  return change(mailbox, ({ sequences, rows, failedIn, trimmed, gone }) => ({
     trimmed: Math.max(trimmed, below),
     // Nobody starts there any more.
     sequences: sequences.filter((sequence) => sequence >= below),
     rows: rows.filter(([sequence]) => sequence >= below),
+    failedIn: Object.fromEntries(Object.entries(failedIn).filter(([place]) => parseInt(place) >= below)),
     gone: gone.filter(([, to]) => to >= below),
   }));
 }
@@ -105,8 +126,8 @@ export function recordLoss(mailbox: Mailbox, spans: readonly Span[]): Promise<vo
 }
 
 /** An input, or one row of its frame. Resolves when it is stored. After a transient error it may be stored or not: the next actor reads what is. */
-export function quarantine(mailbox: Mailbox, sequence: number, row?: number): Promise<void> {
-  return change(mailbox, ({ sequences, rows }) => {
+export function quarantine(mailbox: Mailbox, sequence: number, row?: number, stage?: string): Promise<void> {
+  return change(mailbox, ({ sequences, rows, failedIn: known }) => {
     if (sequences.length + rows.length >= ENTRIES_MAX) {
       throw fatal(
         'QUARANTINE_FULL',
@@ -116,8 +137,11 @@ export function quarantine(mailbox: Mailbox, sequence: number, row?: number): Pr
         },
       );
     }
-    if (row !== undefined) return { rows: [...rows.filter(([s, r]) => s !== sequence || r !== row), [sequence, row]] };
+    const failedIn = stage === undefined ? known : { ...known, [placeOf(sequence, row)]: stage };
+    if (row !== undefined)
+      return { failedIn, rows: [...rows.filter(([s, r]) => s !== sequence || r !== row), [sequence, row]] };
     return {
+      failedIn,
       sequences: [...sequences.filter((one) => one !== sequence), sequence],
       rows: rows.filter(([one]) => one !== sequence),
     };
@@ -146,13 +170,14 @@ async function change(mailbox: Mailbox, next: (content: Content) => Partial<Cont
 
 async function read(mailbox: Mailbox, info: StreamIdentity): Promise<Content & { readonly at: number }> {
   const { record, at } = await newest(mailbox);
-  if (record === undefined) return { sequences: [], rows: [], trimmed: 0, gone: [], at };
-  const { stream, sequences, rows = [], trimmed = 0, gone = [] } = record;
+  if (record === undefined) return { sequences: [], rows: [], failedIn: {}, trimmed: 0, gone: [], at };
+  const { stream, sequences, rows = [], failedIn = {}, trimmed = 0, gone = [] } = record;
   // If this stream was restored from that one, the entries that are in both count.
   const upTo = sharedUpTo(stream, info) ?? 0;
   return {
     sequences: sequences.filter((sequence) => sequence <= upTo),
     rows: rows.filter(([sequence]) => sequence <= upTo),
+    failedIn,
     trimmed: Math.min(trimmed, upTo + 1),
     gone: gone.flatMap(([from, to]): Span[] => (from > upTo ? [] : [[from, Math.min(to, upTo)]])),
     at,
@@ -180,7 +205,12 @@ export const rowsIn = ({ body }: Envelope): number => (body.case === 'frame' ? r
 const isPair: Check = (value) => isListOf(isCount)(value) && (value as unknown[]).length === 2;
 const isRecord = hasFields({
   ...{ stream: isText, sequences: isListOf(isCount) },
-  ...{ rows: optional(isListOf(isPair)), trimmed: optional(isCount), gone: optional(isListOf(isPair)) },
+  ...{
+    rows: optional(isListOf(isPair)),
+    failedIn: optional(isRecordOf(isText)),
+    trimmed: optional(isCount),
+    gone: optional(isListOf(isPair)),
+  },
 });
 const recordIn = ({ data }: LogMessage): Record | undefined => storedJson(data, isRecord);
 

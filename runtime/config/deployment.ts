@@ -17,6 +17,29 @@ export interface Deployment extends Settings {
   readonly sourcePartitions: number;
 }
 
+const CHAINING = 'pipeline.chaining';
+
+/** What `rivulet repartition` changes of a deployment. */
+export interface Layout {
+  readonly partitions: number;
+  readonly chaining: 'on' | 'off';
+}
+
+export const layoutOf = ({ partitions, [CHAINING]: chaining }: Deployment): Layout => ({
+  partitions,
+  chaining: chaining as Layout['chaining'],
+});
+
+export const withLayout = (deployment: Deployment, { partitions, chaining }: Layout): Deployment => ({
+  ...deployment,
+  partitions,
+  [CHAINING]: chaining,
+});
+
+/** With which a node starts on such a deployment. */
+export const startFlags = ({ partitions, chaining }: Layout): string =>
+  `--partitions ${partitions}${chaining === 'on' ? ` --set ${CHAINING}=on` : ''}`;
+
 /** Some keys apply only to some kinds of their group: the gap of sessions has no meaning for tumbling windows. */
 const fixedKeys = (valueOf: (key: string) => unknown): string[] =>
   CONFIG_KEYS.filter(
@@ -44,7 +67,7 @@ export const commonSettings = (config: SchemaConfig): Settings =>
 export const encodeDeployment = (deployment: Deployment): string => JSON.stringify(deployment, undefined, 2);
 
 /** Settings that records of earlier versions do not have, with what held then. */
-const ADDED: Settings = { 'pipeline.chaining': 'off' };
+const ADDED: Settings = { [CHAINING]: 'off' };
 
 /** `undefined` if it is not a record. */
 export function decodeDeployment(stored: Uint8Array | string): Deployment | undefined {
@@ -100,11 +123,13 @@ function mendOf(key: string, was: string, is: string): string {
   if (key === 'sourcePartitions') {
     return `sourcePartitions cannot be changed: start with ${was}, or on another --data-dir`;
   }
-  if (key === 'partitions') {
-    return (
-      `the number is fixed while nodes run: start with --partitions ${was}. To change it, stop all nodes and run rivulet repartition --partitions ${is}; ` +
-      'when that was done already, on another data directory, see rivulet repair'
-    );
-  }
+  if (key === 'partitions') return fixedUntil(`--partitions ${was}`, `--partitions ${is}`);
+  if (key === CHAINING) return fixedUntil(`--set ${CHAINING}=${unquoted(was)}`, `--chaining ${unquoted(is)}`);
   return `state has another meaning with it: configure ${key} ${was}, or use another --data-dir`;
 }
+
+const unquoted = (json: string): string => JSON.parse(json) as string;
+
+const fixedUntil = (was: string, is: string): string =>
+  `it is fixed while nodes run: start with ${was}. To change it, stop all nodes and run rivulet repartition ${is} --yes; ` +
+  'when that was done already, on another data directory, see rivulet repair';

@@ -123,6 +123,8 @@ export interface Upstream {
 
 export interface Topology extends TopologySpec {
   readonly views: ReadonlySet<string>;
+  /** Of one whose stages run as chains: what they are apart. */
+  readonly logical?: Topology;
   readonly stage: (id: string) => AnyStage;
   /** Instances of a stage or topic. */
   readonly count: (id: string) => number;

@@ -168,6 +168,8 @@ export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Output
   readonly holdsBack?: (state: StatesOf<S>) => boolean;
   /** For states without a rescaling of their own because they refer to each other: from the states of all old partitions to those of the new. */
   readonly repartition?: (from: readonly StatesOf<S>[], to: readonly StatesOf<S>[]) => void;
+  /** Of a chain (runtime/plan): the stages that it runs, in order. */
+  readonly chain?: readonly AnyStage[];
 }
 
 type StatesOf<S extends State> = { readonly [K in keyof S]: StateOf<S[K]> };

@@ -100,7 +100,7 @@ export async function startHosts(
     { level: 'thread', name: FACADE, ...newChildStatus(), state: 'running', shards: view.host.shardStatuses },
   ];
   const vitals = (): NamedVitals[] => threads.vitals();
-  const countsOf = (stage: string) => topology.stage(stage).counts ?? [];
+  const countsOf = (stage: string) => (topology.logical ?? topology).stage(stage).counts ?? [];
   const telemetry = new Telemetry(statuses, vitals, systemClock, countsOf);
   const views = viewsOf(() => view.host, topology, pipeline, staleAfterMs(options));
   const answers = countedAnswers(views.answers, (kind) => telemetry.answers.count(kind));

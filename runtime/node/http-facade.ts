@@ -17,7 +17,7 @@ import { deadLettersOf, lateEventsOf, oneAtATime, retryRules } from './dead-lett
 import { type NodeChild, statusReport } from './status.js';
 import type { Views } from './views.js';
 import type { Log, Logger } from '../contract/ports.js';
-import type { ActorStatus } from '../telemetry/status.js';
+import { type ActorStatus, perStage } from '../telemetry/status.js';
 import type { Telemetry } from '../telemetry/registry.js';
 import { version } from '../contract/version.js';
 
@@ -113,7 +113,7 @@ function healthReport(facts: NodeFacts, startedMs: number): HealthReport {
         ...{ url: facts.natsUrl, version: facts.natsVersion, ...away },
       },
     },
-    stages: stagesOf(facts.statuses()),
+    stages: stagesOf(perStage(facts.statuses())),
   };
 }
 

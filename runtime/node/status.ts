@@ -4,7 +4,7 @@ import { edgesOf, type Topology } from '../contract/graph.js';
 import type { Health } from '../supervision/health.js';
 import type { ChildStatus, SupervisedStatus } from '../supervision/supervisor.js';
 import type { Counters } from '../actor/instance.js';
-import { type ActorStatus, lagSecondsOf } from '../telemetry/status.js';
+import { type ActorStatus, lagSecondsOf, perStage } from '../telemetry/status.js';
 import type { Telemetry } from '../telemetry/registry.js';
 import type { RecentAnswers } from '../telemetry/answer-metrics.js';
 import { allShards } from './shards.js';
@@ -34,6 +34,7 @@ export interface StatusSources {
 
 export function statusReport(sources: StatusSources): StatusReport {
   const { version, subject, node, topology, startedAtMs } = sources;
+  const logical = topology.logical ?? topology;
   const nowMs = sources.nowMs();
   const statuses = sources.statuses();
   const health = sources.health();
@@ -49,8 +50,9 @@ export function statusReport(sources: StatusSources): StatusReport {
     reasons: health === undefined ? ['the node starts'] : [...health.reasons],
     ...(Number.isFinite(asOfMs) ? { as_of: instant(asOfMs) } : {}),
     partitions: topology.partitions.user,
-    edges: edgesOf(topology).map((edge) => ({ ...edge })),
-    stages: stagesOf(topology, statuses, nowMs),
+    edges: edgesOf(logical).map((edge) => ({ ...edge })),
+    chains: topology.stages.flatMap(({ chain }) => (chain === undefined ? [] : [chain.map(({ id }) => id)])),
+    stages: stagesOf(logical, perStage(statuses), nowMs),
     supervision: treeOf(topology, sources.children(), statuses),
     // A refused item of the catalogue is not an event.
     counters: sumOf(statuses.filter(({ stage }) => stage !== ITEMS_STAGE)),

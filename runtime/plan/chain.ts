@@ -8,8 +8,18 @@
  *
  * Law: the rows of its outputs are those of its stages one after the other.
  */
-import { merge, mergeMap, NEVER, type Observable, Subject } from 'rxjs';
-import { type AnyStage, type Emission, type OutPort, type Progress, stage, type StageSpec } from '../contract/stage.js';
+import { catchError, ignoreElements, merge, mergeMap, NEVER, Observable, Subject, tap } from 'rxjs';
+import { asError } from '../contract/errors.js';
+import type { Topology } from '../contract/graph.js';
+import {
+  type AnyStage,
+  type Counter,
+  type Emission,
+  type OutPort,
+  type Progress,
+  stage,
+  type StageSpec,
+} from '../contract/stage.js';
 import type { Frame } from '../frames/frame.js';
 
 /** An input of the chain, and where it leads: more than one stage may read the same output of another. */
@@ -33,10 +43,46 @@ export interface ChainLinks {
 }
 
 type Context = Parameters<StageSpec['pipeline']>[0];
+type ChainContext = Context & { readonly tallies?: readonly Tally[] };
+
+/** What a stage of a chain has done since that was last looked at; of the first only `rowsOut` is known. Telemetry only. */
+export interface Tally {
+  messages: number;
+  rows: number;
+  rowsOut: number;
+  ms: number;
+}
+
+export const newTally = (): Tally => ({ messages: 0, rows: 0, rowsOut: 0, ms: 0 });
+
+/** What one of its stages has thrown. */
+export class StageFailure extends Error {
+  constructor(
+    readonly stage: string,
+    override readonly cause: Error,
+  ) {
+    super(`${stage}: ${cause.message}`);
+  }
+}
 
 /** Of a stage of a chain, in the chain: the first has the names that it has alone. */
 export const nameInChain = (of: Port, head: AnyStage): string =>
   of.stage === head.id ? of.name : `${of.stage}.${of.name}`;
+
+/** The stages that run as this one: itself, if it is no chain. */
+export const stagesIn = (one: AnyStage): readonly AnyStage[] => one.chain ?? [one];
+
+/** The one that runs a stage: itself, or its chain. */
+export const hostOf = ({ stages }: Pick<Topology, 'stages'>, id: string): AnyStage =>
+  stages.find((one) => stagesIn(one).some((stage) => stage.id === id))!;
+
+/** Whose state it is, by its name in the chain. */
+export const stateOf = (host: AnyStage, name: string): string =>
+  name.includes('.') ? name.slice(0, name.indexOf('.')) : host.id;
+
+/** Whose counter it is: that of the stage that declares it; what none declares is the first one's. */
+export const counterOf = (host: AnyStage, counter: Counter): string =>
+  (stagesIn(host).find(({ counts }) => counts?.includes(counter)) ?? host).id;
 
 export function chain({ stages, inputs, inner, outputs }: ChainLinks): AnyStage {
   const head = stages[0]!;
@@ -45,6 +91,7 @@ export function chain({ stages, inputs, inner, outputs }: ChainLinks): AnyStage 
   return stage({
     id: head.id,
     key: head.key,
+    chain: stages,
     // A snapshot of the first stage alone, or of another version of any of them, is not one of the chain.
     version: Number(stages.map(({ version }) => String(version).padStart(2, '0')).join('')),
     inputs: Object.fromEntries(inputs.map(({ name, to: [port] }) => [name, stageOf(port!.stage).inputs[port!.name]!])),
@@ -62,41 +109,90 @@ export function chain({ stages, inputs, inner, outputs }: ChainLinks): AnyStage 
     counts: stages.flatMap(({ counts = [] }) => counts),
     holdsBack: (states) => stages.some((one) => one.holdsBack?.(ownStates(one, head, states) as never) ?? false),
     pipeline: (context) => {
+      const { tallies = stages.map(newTally) } = context as ChainContext;
+      const inside = timed(tallies);
       const handedOver = new Map<string, Subject<Frame>>();
-      const portOf = (id: string, name: string): string => `${id}.${name}`;
-      for (const { to } of inner) handedOver.set(portOf(to.stage, to.name), new Subject());
-      const inputsOf = ({ id, inputs: own }: AnyStage) =>
-        Object.fromEntries(
-          Object.keys(own).map((name) => {
-            const of = inputs.find(({ to }) => to.some((port) => port.stage === id && port.name === name));
-            return [name, of === undefined ? (handedOver.get(portOf(id, name)) ?? NEVER) : context.inputs[of.name]];
-          }),
-        );
-      const run = (one: AnyStage): Observable<Emission> => {
+      const handOver = ({ stage: id, name }: Port, frame: Frame): void => {
+        const at = stages.findIndex((one) => one.id === id);
+        tallies[at]!.messages++;
+        tallies[at]!.rows += frame.rows;
+        inside(at, () => handedOver.get(`${id}.${name}`)!.next(frame));
+      };
+      const run = (one: AnyStage, at: number): Observable<Emission> => {
+        const ofChain = (name: string) => inputs.find(({ to }) => to.some((port) => isPort(port, one, name)));
         const out = Object.fromEntries(
           Object.keys(one.outputs).map((name) => [
             name,
             (frame: Frame, progress?: Progress): Emission => ({ output: name, frame, ...(progress && { progress }) }),
           ]),
         );
-        const state = ownStates(one, head, context.state);
-        return one.pipeline({ ...context, inputs: inputsOf(one), state, out } as never).pipe(
+        const within = <T>(values: Observable<T>): Observable<T> =>
+          at === 0 ? values : new Observable((to) => values.subscribe((value) => inside(at, () => to.next(value))));
+        const feeds: Observable<never>[] = [];
+        const ins = Object.keys(one.inputs).map((name) => {
+          const given = ofChain(name)?.name;
+          if (at === 0) return [name, given === undefined ? NEVER : context.inputs[given]];
+          const port = new Subject<Frame>();
+          handedOver.set(`${one.id}.${name}`, port);
+          if (given !== undefined) {
+            const frames = context.inputs[given] as Observable<Frame>;
+            feeds.push(
+              frames.pipe(
+                tap((frame) => handOver({ stage: one.id, name }, frame)),
+                ignoreElements(),
+              ),
+            );
+          }
+          return [name, port];
+        });
+        const own = {
+          ...context,
+          ...{
+            inputs: Object.fromEntries(ins) as typeof context.inputs,
+            state: ownStates(one, head, context.state),
+            out,
+          },
+          epochEnds: within(context.epochEnds),
+          ticks: within(context.ticks),
+          inputEnd: within(context.inputEnd),
+        };
+        const emissions = one.pipeline(own as never).pipe(
           mergeMap((emission) => {
-            if (emission.frame.rows > 0) {
-              for (const { from, to } of inner) {
-                if (from.stage === one.id && from.name === emission.output)
-                  handedOver.get(portOf(to.stage, to.name))!.next(emission.frame);
-              }
-            }
-            const output = nameInChain({ stage: one.id, name: emission.output }, head);
+            const { frame, output: name } = emission;
+            const output = nameInChain({ stage: one.id, name }, head);
+            const next = inner.filter(({ from }) => isPort(from, one, name));
+            if (next.length > 0 || isOut.has(output)) tallies[at]!.rowsOut += frame.rows;
+            if (frame.rows > 0) for (const { to } of next) handOver(to, frame);
             return isOut.has(output) ? [{ ...emission, output }] : [];
           }),
+          catchError((error: unknown) => {
+            throw new StageFailure(one.id, asError(error));
+          }),
         );
+        return merge(...feeds, emissions);
       };
       // In order: an epoch end, and a tick, reaches a stage after what the one before has emitted for it.
       return merge(...stages.map(run));
     },
   }) as AnyStage;
+}
+
+const isPort = (port: Port, { id }: AnyStage, name: string): boolean => port.stage === id && port.name === name;
+
+/** Runs work as that of one of the stages: its time counts as theirs, without that of stages which it hands over to. */
+function timed(tallies: readonly Tally[]): (at: number, work: () => void) => void {
+  let [current, sinceMs] = [0, 0];
+  const turnTo = (next: number): void => {
+    const nowMs = performance.now();
+    tallies[current]!.ms += nowMs - sinceMs;
+    [current, sinceMs] = [next, nowMs];
+  };
+  return (at, work) => {
+    const before = current;
+    turnTo(at);
+    work();
+    turnTo(before);
+  };
 }
 
 /** The states of one of the stages, by its own names. */

@@ -2,7 +2,7 @@
  * plan: how the stages of a topology run. The topology says what flows between them; the plan says which neighbours are one chain.
  *
  * A stage is chained to the one before when
- *   - all that it reads comes from there, partition by partition; side inputs may come from elsewhere where there are no epochs to align, or where the
+ *   - it has the same key, and all that it reads comes from there, partition by partition; side inputs may come from elsewhere where there are no epochs to align, or where the
  *     chain reads the same anyway;
  *   - neither is a view, which every node runs, nor divides its state over other partitions by rules of its own;
  *   - its mailbox is not read by others: `rivulet events tail` reads the one behind the stage that takes in what publishers send.
@@ -25,7 +25,8 @@ export function chainsOf(topology: Topology): readonly (readonly AnyStage[])[] {
 function mayFollow(topology: Topology, before: readonly AnyStage[], stage: AnyStage): boolean {
   const tail = before.at(-1)!;
   const { views, aligned } = topology;
-  if ([tail, stage].some(({ id, repartition }) => views.has(id) || repartition !== undefined)) return false;
+  if (tail.key !== stage.key || [tail, stage].some(({ id, repartition }) => views.has(id) || repartition !== undefined))
+    return false;
   if (aligned.has(tail.id) !== aligned.has(stage.id) || takesInPublished(topology, tail)) return false;
   const upstreams = topology.upstreams(stage.id);
   const routes = topology.routes(tail.id).filter(({ to }) => to === stage.id);
@@ -63,12 +64,13 @@ export function chained(topology: Topology): Topology {
     if (!edges.some((one) => one.from === start && one.to === end)) edges.push(edge(start, end, { by }));
   }
   const isFirst = ({ id }: AnyStage): boolean => chainOf(id)?.[0]!.id === id || chainOf(id) === undefined;
-  return defineTopology({
+  const runs = defineTopology({
     ...topology,
     stages: topology.stages.filter(isFirst).map((one) => made.get(one.id)?.stage ?? one),
     edges,
     aligned: new Set(topology.stages.filter((one) => isFirst(one) && topology.aligned.has(one.id)).map(({ id }) => id)),
   });
+  return { ...runs, logical: topology };
 }
 
 const leadsTo = ({ to }: ChainInput, port: Port & { readonly stage: string }): boolean =>

@@ -12,7 +12,8 @@ import { StepError } from '../actor/processor.js';
 import { streamOf } from '../contract/graph.js';
 import { type Child, type Life, type Mended, type Supervisor } from '../supervision/supervisor.js';
 import type { StageStrategy } from '../supervision/strategy.js';
-import { recordLag } from '../telemetry/status.js';
+import { stagesIn } from '../plan/chain.js';
+import { newStatus, recordLag } from '../telemetry/status.js';
 import type { RecoveryGate } from './recovery-gate.js';
 
 export type InstanceOptions = Omit<ActorOptions, 'suspects'> & {
@@ -35,7 +36,8 @@ export class SupervisedInstance {
   /** The last message whose rows were tried: if it fails again, it is poison as a whole. */
   private tried: number | undefined;
   /** To be quarantined before the next actor opens: a message, or a row of its frame. */
-  private condemned: { readonly sequence: number; readonly row?: number } | undefined;
+  private condemned:
+    { readonly sequence: number; readonly row?: number; readonly failedIn: string | undefined } | undefined;
   /** Quarantined by this instance, with no known output about it yet. */
   private lastQuarantined: number | undefined;
   /** How often the last input failed in the same way. */
@@ -51,6 +53,9 @@ export class SupervisedInstance {
     private readonly options: InstanceOptions,
   ) {
     const { stage, partition, strategy, status, logger } = options;
+    // A shard that is restarted goes on counting.
+    if (status.chained.length === 0)
+      status.chained = stagesIn(stage).flatMap(({ id }) => (id === stage.id ? [] : [newStatus(id, partition)]));
     this.child = supervisor.start({
       ...{ level: 'instance', name: `${stage.id}.${partition}`, strategy, status, logger },
       start: (signal) => this.open(signal),
@@ -71,7 +76,8 @@ export class SupervisedInstance {
   /** Updates status values that are not updated with each step. */
   report(): void {
     const { status } = this.options;
-    if (this.actor !== undefined) status.stateKeys = this.actor.processor.instance.keys();
+    const instance = this.actor?.processor.instance;
+    if (instance !== undefined) for (const one of [status, ...status.chained]) one.stateKeys = instance.keys(one.stage);
     recordLag(status, this.actor?.waiting);
   }
 
@@ -159,7 +165,7 @@ export class SupervisedInstance {
   }
 
   private async condemn(error: StepError): Promise<Mended> {
-    const { sequence } = error;
+    const { sequence, failedIn } = error;
     // A failure that recurs although the input is skipped is not caused by the input.
     if (this.skipped?.has(sequence) === true) {
       await this.releaseLast(sequence);
@@ -168,7 +174,7 @@ export class SupervisedInstance {
     if (error.rows > 1 && this.tried !== sequence) {
       this.suspects = { first: sequence, sequence };
       this.rowsFound = 0;
-    } else this.condemned = { sequence };
+    } else this.condemned = { sequence, failedIn };
     return 'gone';
   }
 
@@ -178,13 +184,13 @@ export class SupervisedInstance {
   }
 
   /** Quarantines the row that failed, and searches the next one. When none is left, the others are tried together. */
-  private afterTrial({ sequence, row }: StepError): void {
+  private afterTrial({ sequence, row, failedIn }: StepError): void {
     if (row !== undefined && this.rowsFound < ROWS_MAX) {
       this.rowsFound++;
-      this.condemned = { sequence, row };
+      this.condemned = { sequence, row, failedIn };
       return;
     }
-    if (row !== undefined || this.rowsFound === 0) this.condemned = { sequence };
+    if (row !== undefined || this.rowsFound === 0) this.condemned = { sequence, failedIn };
     this.suspects = undefined;
     this.tried = sequence;
   }
@@ -201,12 +207,12 @@ export class SupervisedInstance {
 
   private async quarantineCondemned(): Promise<void> {
     if (this.condemned === undefined) return;
-    const { sequence, row } = this.condemned;
-    await quarantine(this.options, sequence, row);
+    const { sequence, row, failedIn } = this.condemned;
+    await quarantine(this.options, sequence, row, failedIn);
     this.condemned = undefined;
     if (row === undefined) this.lastQuarantined = sequence;
     const { logger, stage } = this.options;
-    const fields = { sequence, row, stream: streamOf(stage.id), rule: 'poison' };
+    const fields = { sequence, row, failedIn, stream: streamOf(stage.id), rule: 'poison' };
     logger.error(fields, `${row === undefined ? 'input' : 'row of an input'} is poison: it goes to the dead letters`);
   }
 

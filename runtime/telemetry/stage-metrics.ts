@@ -5,7 +5,7 @@
 import type { Registry } from 'prom-client';
 import type { Distribution } from './distribution.js';
 import type { Counter } from '../contract/stage.js';
-import { type ActorStatus, lagSecondsOf, SNAPSHOT_BOUNDS, STEP_BOUNDS } from './status.js';
+import { type ActorStatus, lagSecondsOf, perStage, SNAPSHOT_BOUNDS, STEP_BOUNDS } from './status.js';
 import { type Labels, registerCounter, registerGauge, registerHistogram, type PulledValue } from './pull-metrics.js';
 
 type Pick = (status: ActorStatus, nowMs: number) => number | undefined;
@@ -15,18 +15,21 @@ type Family = readonly [name: string, help: string, pick: Pick];
 
 /** Counters that only rise while the thread lives. */
 const COUNTERS: readonly Family[] = [
-  ['rivulet_stage_messages_in_total', 'Messages taken in', (s) => s.messagesIn],
+  ['rivulet_stage_messages_in_total', 'Messages taken in; inside a chain frames', (s) => s.messagesIn],
+  ['rivulet_stage_rows_in_total', 'Rows of frames taken in; a message of a publisher counts as one', (s) => s.rowsIn],
+  ['rivulet_stage_rows_out_total', 'Rows sent on', (s) => s.rowsOut],
+  ['rivulet_stage_restarts_total', 'Restarts after a failure', (s) => s.restarts],
+];
+/** What a chain has once: of its first stage. */
+const MAILBOX_COUNTERS: readonly Family[] = [
   ['rivulet_stage_bytes_in_total', 'Bytes of messages taken in', (s) => s.bytesIn],
   [
     'rivulet_stage_foreign_messages_total',
     'Messages skipped since Rivulet has not written them',
     (s) => s.foreign?.messages ?? 0,
   ],
-  ['rivulet_stage_rows_in_total', 'Rows of frames taken in; a message of a publisher counts as one', (s) => s.rowsIn],
   ['rivulet_stage_messages_out_total', 'Messages handed to the log', (s) => s.messagesOut],
   ['rivulet_stage_bytes_out_total', 'Bytes of messages handed to the log', (s) => s.bytesOut],
-  ['rivulet_stage_rows_out_total', 'Rows sent on', (s) => s.rowsOut],
-  ['rivulet_stage_restarts_total', 'Restarts after a failure', (s) => s.restarts],
   ['rivulet_snapshots_total', 'Snapshots written', (s) => s.snapshots],
   ['rivulet_snapshot_written_bytes_total', 'Bytes of snapshots written', (s) => s.snapshotBytesWritten],
 ];
@@ -57,6 +60,10 @@ const STATE_COUNTERS: readonly Family[] = [
 
 const GAUGES: readonly Family[] = [
   ['rivulet_stage_up', '1 while the instance runs, 0 while it restores, waits after a failure or is stopped', upOf],
+  ['rivulet_as_of_lag_seconds', 'Wall time minus the latest event time seen', (s, now) => ageOf(s.asOfMs, now)],
+  ['rivulet_stage_state_keys', 'Keys and rows of state in memory', (s) => s.stateKeys],
+];
+const MAILBOX_GAUGES: readonly Family[] = [
   [
     'rivulet_stage_mailbox_lag_messages',
     'Messages stored for the instance and not yet processed, as of the last second or two; absent while it restarts or NATS is unreachable',
@@ -70,11 +77,9 @@ const GAUGES: readonly Family[] = [
   ],
   ['rivulet_watermark_timestamp_seconds', 'Watermark: event time, epoch seconds', (s) => seconds(s.watermarkMs)],
   ['rivulet_watermark_lag_seconds', 'Wall time minus the watermark', (s, now) => ageOf(s.watermarkMs, now)],
-  ['rivulet_as_of_lag_seconds', 'Wall time minus the latest event time seen', (s, now) => ageOf(s.asOfMs, now)],
   ['rivulet_stage_buffered_messages', 'Messages in the alignment buffer', (s) => s.bufferedMessages],
   ['rivulet_stage_buffered_bytes', 'Bytes of messages in the alignment buffer', (s) => s.bufferedBytes],
   ['rivulet_stage_unacknowledged_messages', 'Messages sent and not yet acknowledged', (s) => s.unacknowledged],
-  ['rivulet_stage_state_keys', 'Keys and rows of state in memory', (s) => s.stateKeys],
   [
     'rivulet_snapshot_last_seconds',
     'Duration of the last snapshot',
@@ -88,7 +93,9 @@ const GAUGES: readonly Family[] = [
   ],
 ];
 
-const HISTOGRAMS: readonly (readonly [string, string, readonly number[], (status: ActorStatus) => Distribution])[] = [
+type DistributionFamily = readonly [string, string, readonly number[], (status: ActorStatus) => Distribution];
+
+const HISTOGRAMS: readonly DistributionFamily[] = [
   [
     'rivulet_stage_step_seconds',
     'Processing time of one input: taken in, answered, handed to the log',
@@ -101,6 +108,8 @@ const HISTOGRAMS: readonly (readonly [string, string, readonly number[], (status
     STEP_BOUNDS.rows,
     (s) => s.steps.rows,
   ],
+];
+const MAILBOX_HISTOGRAMS: readonly DistributionFamily[] = [
   ['rivulet_stage_frame_bytes', 'Bytes of one input', STEP_BOUNDS.bytes, (s) => s.steps.bytes],
   ['rivulet_snapshot_seconds', 'Duration of snapshots', SNAPSHOT_BOUNDS, (s) => s.snapshotTimes],
 ];
@@ -122,23 +131,30 @@ export function registerStageMetrics(
   countsOf: CountsOf,
 ): void {
   const labelNames = ['stage', 'partition'];
-  const valuesOf = (pick: Pick) => (): PulledValue[] => {
+  const ofStages = (): readonly ActorStatus[] => perStage(statuses());
+  const valuesOf = (of: () => readonly ActorStatus[], pick: Pick) => (): PulledValue[] => {
     const now = nowMs();
-    return statuses().map((status) => ({ labels: labelsOf(status), value: pick(status, now) }));
+    return of().map((status) => ({ labels: labelsOf(status), value: pick(status, now) }));
   };
-  for (const [name, help, pick] of COUNTERS) registerCounter(registry, { name, help, labelNames }, valuesOf(pick));
   for (const [name, help, counter] of EVENT_COUNTERS) {
     const pick: Pick = ({ stage, counters }) =>
       countsOf(stage).includes(counter) ? (counters[counter] ?? 0) : undefined;
-    registerCounter(registry, { name, help: help + RESTORED, labelNames }, valuesOf(pick));
+    registerCounter(registry, { name, help: help + RESTORED, labelNames }, valuesOf(ofStages, pick));
   }
   for (const [name, help, pick] of STATE_COUNTERS) {
-    registerCounter(registry, { name, help: help + RESTORED, labelNames }, valuesOf(pick));
+    registerCounter(registry, { name, help: help + RESTORED, labelNames }, valuesOf(statuses, pick));
   }
-  for (const [name, help, pick] of GAUGES) registerGauge(registry, { name, help, labelNames }, valuesOf(pick));
-  for (const [name, help, bounds, distributionOf] of HISTOGRAMS) {
-    registerHistogram(registry, { name, help, labelNames }, bounds, () =>
-      statuses().map((status) => ({ labels: labelsOf(status), distribution: distributionOf(status) })),
-    );
+  for (const [of, counters, gauges, histograms] of [
+    [ofStages, COUNTERS, GAUGES, HISTOGRAMS],
+    [statuses, MAILBOX_COUNTERS, MAILBOX_GAUGES, MAILBOX_HISTOGRAMS],
+  ] as const) {
+    for (const [name, help, pick] of counters)
+      registerCounter(registry, { name, help, labelNames }, valuesOf(of, pick));
+    for (const [name, help, pick] of gauges) registerGauge(registry, { name, help, labelNames }, valuesOf(of, pick));
+    for (const [name, help, bounds, distributionOf] of histograms) {
+      registerHistogram(registry, { name, help, labelNames }, bounds, () =>
+        of().map((status) => ({ labels: labelsOf(status), distribution: distributionOf(status) })),
+      );
+    }
   }
 }

@@ -3,6 +3,7 @@ import { type Distribution, newDistribution, observe } from './distribution.js';
 import type { Quarantined } from '../actor/quarantine.js';
 import type { Counters } from '../actor/instance.js';
 import type { LogMessage, Waiting } from '../contract/ports.js';
+import { newTally, type Tally } from '../plan/chain.js';
 import { type ChildStatus, newChildStatus } from '../supervision/supervisor.js';
 
 /** Histogram bounds per step. Seconds; rows, from one event to the largest frame; bytes. */
@@ -66,11 +67,14 @@ export interface ActorStatus extends ChildStatus {
   /** When the newest processed input was stored, epoch ms. */
   lastStoredAtMs: number;
   counters: Counters;
+  /** Of a chain: the stages after the first. */
+  chained: readonly ActorStatus[];
 }
 
 export const newStatus = (stage: string, partition: number): ActorStatus => ({
   stage,
   partition,
+  chained: [],
   ...newChildStatus(),
   ...{ messagesIn: 0, bytesIn: 0, rowsIn: 0, messagesOut: 0, bytesOut: 0, rowsOut: 0 },
   busyMs: 0,
@@ -110,11 +114,24 @@ export interface Step {
   readonly messages: number;
   readonly rows: number;
   readonly bytes: number;
+  readonly rowsOut: number;
   readonly ms: number;
 }
 
-export function recordStep(status: ActorStatus, { messages, rows, bytes, ms }: Step): void {
+/** `tallies`: of the stages of a chain, whose first has what the others have not. */
+export function recordStep(status: ActorStatus, step: Step, tallies: readonly Tally[] = []): void {
   const { steps } = status;
+  const { messages, rows, bytes } = step;
+  let { rowsOut, ms } = step;
+  tallies.forEach((tally, at) => {
+    if (at === 0) ({ rowsOut } = tally);
+    else if (tally.messages > 0 || tally.ms > 0) {
+      ms -= tally.ms;
+      recordStep(status.chained[at - 1]!, { ...tally, bytes: 0 });
+    }
+    Object.assign(tally, newTally());
+  });
+  status.rowsOut += rowsOut;
   status.messagesIn += messages;
   status.rowsIn += rows;
   status.bytesIn += bytes;
@@ -122,8 +139,20 @@ export function recordStep(status: ActorStatus, { messages, rows, bytes, ms }: S
   observe(steps.seconds, STEP_BOUNDS.seconds, ms / 1000);
   // Ticks and markers are messages without rows.
   if (rows > 0) observe(steps.rows, STEP_BOUNDS.rows, rows);
-  observe(steps.bytes, STEP_BOUNDS.bytes, bytes);
+  if (bytes > 0) observe(steps.bytes, STEP_BOUNDS.bytes, bytes);
 }
+
+/**
+ * Of every stage, also those that run in a chain: these have the state, the restarts, the snapshots and the counters of the chain, of which each stage
+ * shows those that it counts. Mailbox, watermark and messages sent are the first one's.
+ */
+export const perStage = (statuses: readonly ActorStatus[]): readonly ActorStatus[] =>
+  statuses.flatMap((status) => {
+    const { state, sinceMs, failingSinceMs, restarts, lastError, asOfMs, counters } = status;
+    const { snapshots, snapshotMs, snapshotBytes } = status;
+    const common = { state, sinceMs, failingSinceMs, restarts, lastError, asOfMs, counters };
+    return [status, ...status.chained.map((own) => ({ ...own, ...common, snapshots, snapshotMs, snapshotBytes }))];
+  });
 
 /** Counts messages once, also when they are read again. Returns whether the message is new. */
 export function recordForeign(status: ActorStatus, { subject, sequence }: LogMessage): boolean {

@@ -5,20 +5,25 @@ import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
 import { ROOT } from '../guards/source-files.js';
 
-/** `settings`: of the configuration, with the number of partitions that is wanted. */
+interface Wanted {
+  readonly partitions?: number;
+  readonly chaining?: 'on' | 'off';
+}
+
+/** What is wanted, and settings of the configuration. */
 export async function killedAt(
   point: string,
   cwd: string,
-  settings: { readonly dataDir: string; readonly partitions: number } & Readonly<Record<string, unknown>>,
+  { partitions, chaining, ...settings }: Wanted & { readonly dataDir: string } & Readonly<Record<string, unknown>>,
 ): Promise<void> {
   const url = (path: string): string => JSON.stringify(pathToFileURL(join(ROOT, 'dist', 'runtime', 'cli', path)).href);
   const script = `
     import { repartitionDeployment } from ${url('repartition/repartition.js')};
-    import { nodeOptions } from ${url('node/node-options.js')};
+    import { deployedConfig } from ${url('state/deployed-config.js')};
     import { settingsOf } from ${url('settings.js')};
-    const { config } = settingsOf(${JSON.stringify(settings)}, { logLevel: 'warn' });
+    const loaded = settingsOf(${JSON.stringify(settings)}, { logLevel: 'warn' });
     await repartitionDeployment({
-      options: nodeOptions(config), yes: true, onProgress: () => undefined,
+      config: deployedConfig(loaded), wanted: ${JSON.stringify({ partitions, chaining })}, yes: true, onProgress: () => undefined,
       at: (point) => point === ${JSON.stringify(point)} && process.kill(process.pid, 'SIGKILL'),
     });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

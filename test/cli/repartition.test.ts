@@ -1,6 +1,6 @@
 /**
- * A node with state gets another number of partitions, killed at every point on the way; then it knows and says what a node says that had them from
- * the start.
+ * A node with state gets another number of partitions, and stages that run as one, killed at every point on the way; then it knows and says what a node
+ * says that had these partitions from the start, with each stage alone. So it does when its stages are apart again.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,9 +26,11 @@ interface Node {
   stop(): Promise<unknown>;
 }
 
-async function start(node: string, partitions: number): Promise<Node> {
+const CHAINED = ['--set', 'pipeline.chaining=on'];
+
+async function start(node: string, partitions: number, ...more: readonly string[]): Promise<Node> {
   const flags = ['--data-dir', node, '--partitions', `${partitions}`, '--grpc-port', '0'];
-  const started = startCli(cwd, ['start', ...flags, ...PURCHASES_ALONE]);
+  const started = startCli(cwd, ['start', ...flags, ...PURCHASES_ALONE, ...more]);
   running.push(started);
   const [, address] = await started.printed(/gRPC on (127\.0\.0\.1:\d+)/);
   return {
@@ -99,7 +101,7 @@ async function counted(node: string): Promise<Record<string, number>> {
 }
 
 const killed = (point: string, node: string, partitions: number): Promise<void> =>
-  killedAt(point, cwd, { dataDir: node, partitions });
+  killedAt(point, cwd, { dataDir: node, partitions, chaining: 'on' });
 
 const BEFORE = ['step state', 'begun', 'drained', 'made'];
 const AFTER = [
@@ -131,14 +133,22 @@ it('goes on with other partitions as if it had always had them', async () => {
     3,
     expect.stringMatching(/\[PARTITIONS_CHANGED\]\n.*rivulet repartition --partitions/s),
   ]);
-  const plan = await rivulet('one', 'repartition', '--partitions', '5');
-  expect([plan.code, plan.stdout]).toEqual([0, expect.stringMatching(/from 3 to 5 [^]*Nothing was changed/)]);
+  const other = await rivulet('one', 'start', '--partitions', '3', ...CHAINED);
+  expect([other.code, other.stderr]).toEqual([
+    3,
+    expect.stringMatching(/\[PIPELINE_CHANGED\]\n.*rivulet repartition --chaining on --yes/s),
+  ]);
+  const plan = await rivulet('one', 'repartition', '--chaining', 'on');
+  expect([plan.code, plan.stdout]).toEqual([
+    0,
+    expect.stringMatching(/from chaining off to on[^]*Nothing was changed/),
+  ]);
 
   // Given up before anything is changed, the node goes on as it was.
   await killed('drained', 'one', 2);
   const half = await rivulet('one', 'start', '--partitions', '3', '--grpc-port', '0');
   expect([half.code, half.stderr]).toEqual([3, expect.stringContaining('[REPARTITION_UNFINISHED]')]);
-  const given = await rivulet('one', 'repartition', '--partitions', '3', '--yes');
+  const given = await rivulet('one', 'repartition', '--partitions', '3', '--chaining', 'off', '--yes');
   expect([given.code, given.stdout]).toEqual([0, expect.stringContaining('Given up')]);
   const same = await start('one', 3);
   await publish('one', 10, 'purchase');
@@ -146,15 +156,15 @@ it('goes on with other partitions as if it had always had them', async () => {
   await same.stop();
 
   for (const point of [...BEFORE, ...AFTER]) await killed(point, 'one', 5);
-  const done = await rivulet('one', 'repartition', '--partitions', '5', '--yes', '--json');
+  const done = await rivulet('one', 'repartition', '--partitions', '5', '--chaining', 'on', '--yes', '--json');
   // But for the folder it was done.
   expect([done.code, done.stderr]).toEqual([0, '']);
-  expect(JSON.parse(done.stdout)).toMatchObject({ from: 5, to: 5, done: true, leftover: true });
+  expect(JSON.parse(done.stdout)).toMatchObject({ from: 5, to: 5, chaining: { to: 'on' }, done: true, leftover: true });
   expect(existsSync(join(cwd, 'one', 'repartition'))).toBe(false);
   const sound = await rivulet('one', 'repair', '--set', 'partitions=5');
-  expect([sound.code, sound.stdout]).toEqual([0, expect.stringContaining('Nothing to repair')]);
+  expect([sound.code, sound.stdout]).toEqual([0, expect.stringMatching(/Nothing to repair[^]*pipeline.chaining=on/)]);
 
-  const nodes = [await start('one', 5), await start('two', 5)];
+  let nodes = [await start('one', 5, ...CHAINED), await start('two', 5)];
   for (const [minute, type] of [
     [0, 'purchase'],
     [5, 'view'],
@@ -164,6 +174,11 @@ it('goes on with other partitions as if it had always had them', async () => {
   for (const node of ['one', 'two']) await publish(node, 15, 'purchase');
   // Who is not known gets what is popular: when both say the same, both have all purchases.
   await untilSame(nodes, 'nobody', (said) => said.includes('fallback'));
+
+  for (const node of nodes) await node.stop();
+  const apart = await rivulet('one', 'repartition', '--chaining', 'off', '--yes');
+  expect([apart.code, apart.stdout]).toEqual([0, expect.stringContaining('from chaining on to off')]);
+  nodes = [await start('one', 5), await start('two', 5)];
   for (const node of ['one', 'two']) await publish(node, 20, 'view');
   for (const user of USERS) await untilSame(nodes, user, (said) => said.includes('10:23:00'));
   const letters = JSON.parse((await rivulet('one', 'dlq', 'ls', '--json')).stdout) as unknown[];

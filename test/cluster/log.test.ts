@@ -167,21 +167,20 @@ describe('a stream', () => {
 
   it('marks a repartition with the replicas that the deployment has, whatever is configured there', async () => {
     const log = await logOn(0);
-    const [before, wanted] = ['1', '2'].map((partitions) =>
-      nodeOptions(loadConfig({ env: { RIVULET_PARTITIONS: partitions }, cwd: tmpdir() }).config),
-    );
+    const { config } = loadConfig({ env: { RIVULET_PARTITIONS: '1' }, cwd: tmpdir() });
+    const before = nodeOptions(config);
     const limits = { bytesMax: 1024 * 1024, replicas: 3 };
     const patiently = retryThroughFailover(systemClock, () => undefined);
-    await patiently(() => ensureStreams(log, mainTopology(before!.pipeline), limits));
+    await patiently(() => ensureStreams(log, mainTopology(before.pipeline), limits));
     const deployment = await openDeployment(await clientOn(0), { replicas: 3 });
-    await patiently(() => writeSharedDeployment(deployment, before!.deployment));
+    await patiently(() => writeSharedDeployment(deployment, before.deployment));
     const dataDir = mkdtempSync(join(tmpdir(), 'rivulet-replicas-'));
     const replicasOf = async (stream: string): Promise<number> =>
       (await cluster.manager.streams.info(stream)).config.num_replicas;
     let mark: Promise<number> | undefined;
     const broken = repartitionDeployment({
-      options: { ...wanted!, dataDir, nats: { url: cluster.url }, streamBytesMax: limits.bytesMax, replicas: 1 },
-      ...{ yes: true, onProgress: () => undefined },
+      config: { ...config, dataDir, natsUrl: cluster.url, streamMegabytesMax: 1, replicas: 1 },
+      ...{ wanted: { partitions: 2 }, yes: true, onProgress: () => undefined },
       at: (point) => {
         if (point === 'begun') mark = replicasOf(REPARTITIONING_STREAM);
         if (point === 'drained') throw new Error('enough');

@@ -10,6 +10,7 @@
  * depend on how the partitions interleave. In `bounded` nothing does, since all is said at the end of an epoch, in order.
  */
 import { from, map, merge, mergeMap } from 'rxjs';
+import { chained } from '../../runtime/plan/plan.js';
 import { defineTopology, edge, source, topic, type Topology } from '../../runtime/contract/graph.js';
 import {
   deadLetters,
@@ -257,6 +258,35 @@ export function liveToys({ partitions = PARTITIONS, trap = NO_TRAP, sumTrap = NO
     ],
     aligned: new Set(),
   });
+}
+
+/** read ─▶ sum + check ─▶ rank, where `check` passes on all that it does not throw on. */
+export function chainedToys(trap: Trap): Topology {
+  const { stages, ...toys } = liveToys({ partitions: { source: 1, user: 1, item: 1 } });
+  const check = stage({
+    id: 'check',
+    key: 'user',
+    version: 1,
+    inputs: { rows: input(sums) },
+    outputs: { rows: sums },
+    state: { checked: keyed<number>() },
+    pipeline: ({ inputs, out, state }) =>
+      inputs.rows.pipe(
+        map((frame) => {
+          for (const { user, sum: total } of rowsOf(frame)) {
+            trap(user!);
+            state.checked.set(user!, total!);
+          }
+          return out.rows(frame);
+        }),
+      ),
+  });
+  const edges = toys.edges.flatMap((one) =>
+    one.to.stage === 'rank'
+      ? [edge(one.from, check.in.rows, { by: 'user' }), edge(check.out.rows, one.to, { by: 'item' })]
+      : [one],
+  );
+  return chained(defineTopology({ ...toys, stages: [...stages.slice(0, 2), check, ...stages.slice(2)], edges }));
 }
 
 export function boundedToys(partitions = { ...PARTITIONS, source: 1 }): Topology {

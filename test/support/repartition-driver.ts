@@ -1,4 +1,4 @@
-/** A topology that ran in memory, gone on with by another number of partitions. */
+/** A topology that ran in memory, gone on with by another number of partitions, or other stages that run as one. */
 import { type PipelineOptions, mainTopology } from '../../actors/topology.js';
 import type { Topology } from '../../runtime/contract/graph.js';
 import { repartitionStage } from '../../runtime/jobs/repartition.js';
@@ -12,13 +12,21 @@ export const withPartitions = (options: PipelineOptions, partitions: number): To
 export async function repartitioned(driver: TopologyDriver, after: Topology): Promise<TopologyDriver> {
   const before = driver.topology;
   const restored = new Map<string, ReadonlyMap<string, Uint8Array>>();
+  /** By key and partition: as a shard has them. */
+  const stores = new Map<string, Map<string, Uint8Array>>();
   for (const { id, key } of before.stages) {
-    const from = Array.from({ length: before.count(id) }, (_, p) => {
+    for (let p = 0; p < before.count(id); p++) {
       const stored = driver.snapshot(id, p);
       if (key === 'source') restored.set(`${id}/${p}`, stored);
-      return new MemoryStore(new Map([...stored].map(([path, value]) => [`${id}/${p}/${path}`, value])));
-    });
+      const shard = stores.get(`${key}-${p}`) ?? new Map<string, Uint8Array>();
+      for (const [path, value] of stored) shard.set(`${id}/${p}/${path}`, value);
+      stores.set(`${key}-${p}`, shard);
+    }
+  }
+  for (const { id, key } of after.stages) {
     if (key === 'source') continue;
+    const count = key === 'whole' ? 1 : before.partitions[key];
+    const from = Array.from({ length: count }, (_, p) => new MemoryStore(stores.get(`${key}-${p}`)));
     const to = Array.from({ length: after.count(id) }, () => new MemoryStore());
     await repartitionStage({ before, after, stage: id, from, to });
     for (const [q, store] of to.entries()) {

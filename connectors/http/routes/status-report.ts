@@ -46,6 +46,11 @@ export const statusReport = z
     edges: z
       .array(z.object({ from: z.string(), to: z.string(), label: z.string().optional() }))
       .describe('Of the topology, with `events`, where events come in, and the topics in which results are kept'),
+    chains: z
+      .array(z.array(z.string()))
+      .describe(
+        'Stages that run as one: with one mailbox, that of the first, and one snapshot; empty where all run apart',
+      ),
     stages: z.array(z.object({ stage: z.string(), partitions: z.array(partition) })).describe('What this node runs'),
     supervision: z
       .array(

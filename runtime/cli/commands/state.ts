@@ -1,5 +1,5 @@
 /** Commands that inspect and repair the state of a stopped node. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type JsonOptions, NATS_KEYS, STATE_KEYS, wholeNumber, withSettings } from '../settings.js';
 import type { StateGetOptions, StateListOptions } from '../state/state.js';
 import type { RepairOptions } from '../repair/repair.js';
@@ -133,12 +133,19 @@ Examples:
 function repartition(rivulet: Command): void {
   const command = rivulet
     .command('repartition')
-    .summary('change the number of partitions of a stopped deployment')
+    .summary('change the partitions, or the chaining, of a stopped deployment')
     .description(
-      'Redistributes the state of users and items over another number of partitions: nothing is lost, nothing counted twice. Events that no node has\n' +
-        'read yet are kept, and processed with the new number. The partitions of the source (sourcePartitions) cannot be changed.',
+      'Redistributes the state of users and items over another number of partitions, or over stages that run as one or apart: nothing is lost, nothing\n' +
+        'counted twice. Events that no node has read yet are kept, and processed afterwards. The partitions of the source (sourcePartitions) cannot be\n' +
+        'changed.',
     )
-    .requiredOption('--partitions <n>', 'the new number of partitions', wholeNumber(1, 256))
+    .option('--partitions <n>', 'the new number of partitions', wholeNumber(1, 256))
+    .addOption(
+      new Option('--chaining <how>', 'on: neighbouring stages run as one; off: each has a mailbox of its own').choices([
+        'on',
+        'off',
+      ]),
+    )
     .option('--yes', 'do it; without it nothing is changed')
     .option('--json', 'print the outcome as JSON')
     .action(async (options: RepartitionOptions) => {
@@ -149,11 +156,12 @@ function repartition(rivulet: Command): void {
     'after',
     `
 Stop every node first. An embedded NATS is started for as long as it takes. If it is interrupted, the same command continues it; until the streams are
-recreated, --partitions with the old number cancels it. Of several nodes run it on the data directory of one; the others then start on empty ones, and read
+recreated, the old --partitions or --chaining cancels it. Of several nodes run it on the data directory of one; the others then start on empty ones, and read
 the state from the copies that it leaves in NATS.
 
 Examples:
   rivulet repartition --partitions 8           print what would be done
-  rivulet repartition --partitions 8 --yes     do it; then: rivulet start --partitions 8`,
+  rivulet repartition --partitions 8 --yes     do it; then: rivulet start --partitions 8
+  rivulet repartition --chaining on --yes      then: rivulet start --set pipeline.chaining=on`,
   );
 }

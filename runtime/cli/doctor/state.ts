@@ -7,6 +7,7 @@ import { livingNote } from './facade-address.js';
 import { runningServer } from '../nats-link.js';
 import { natsOptions } from '../node/node-options.js';
 import { examined } from '../repair/repair.js';
+import { changeText } from '../repartition/journal.js';
 import { strangeText } from '../repair/strange-entries.js';
 import { grouped, harmless } from '../terminal.js';
 
@@ -38,8 +39,7 @@ async function state(loaded: LoadedConfig): Promise<readonly Finding[]> {
       ),
   ];
   if (repartition !== undefined) {
-    const { from, to } = repartition;
-    findings.push(broken(`a repartition from ${from} to ${to} partitions was interrupted`, 'see rivulet repair'));
+    findings.push(broken(`a repartition ${changeText(repartition)} was interrupted`, 'see rivulet repair'));
   }
   return findings.length > 0 ? findings : [ok(`${grouped(present)} stores are sound and fit the log`)];
 }

@@ -5,9 +5,10 @@ import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { entriesOfBucket } from '../../../connectors/nats/key-value.js';
 import { leasesIn, nodesIn, type NodeEntry } from '../../cluster/entries.js';
 import type { Config } from '../../config/config.js';
+import { layoutOf } from '../../config/deployment.js';
 import { BUCKETS } from '../../node/buckets.js';
 import { deploymentAmong } from '../../node/deployment.js';
-import { withPartitions } from '../state/deployed-config.js';
+import { laidOut } from '../state/deployed-config.js';
 import { allShards } from '../../node/shards.js';
 import { natsOf } from '../nats-link.js';
 import { pipelineOptions } from './node-options.js';
@@ -40,7 +41,9 @@ export async function deployed(config: Config, connection: NatsConnection): Prom
     ((await entriesOfBucket(connection, BUCKETS.manifests)) ?? []).map(({ key, storedAtMs }) => [key, storedAtMs]),
   );
   const made = deploymentAmong((await entriesOfBucket(connection, BUCKETS.deployment)) ?? []);
-  const names = allShards(mainTopology(pipelineOptions(made === undefined ? config : withPartitions(config, made))));
+  const { sourcePartitions } = made ?? config;
+  const own = made === undefined ? config : { ...laidOut(config, layoutOf(made)), sourcePartitions };
+  const names = allShards(mainTopology(pipelineOptions(own)));
   const shards = names.map(({ name: shard }) => {
     const owner = leases.get(shard)?.node;
     const standbys = nodes.filter(({ id, standbyOf }) => id !== owner && standbyOf.includes(shard)).map(({ id }) => id);

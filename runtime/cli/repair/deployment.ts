@@ -4,7 +4,15 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { PipelineOptions } from '../../../actors/topology.js';
 import { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import type { LoadedConfig } from '../../config/config.js';
-import { type Deployment, deploymentOf, type Difference, differenceOf, mustBeSame } from '../../config/deployment.js';
+import {
+  type Deployment,
+  deploymentOf,
+  type Difference,
+  differenceOf,
+  layoutOf,
+  mustBeSame,
+  withLayout,
+} from '../../config/deployment.js';
 import { BUCKETS } from '../../node/buckets.js';
 import { deploymentIn, sharedDeployment } from '../../node/deployment.js';
 import { RESTORING_STREAM, restoreUnfinished } from '../../contract/streams.js';
@@ -49,8 +57,8 @@ export async function foundDeployment(
   const shared = table === undefined ? undefined : await sharedDeployment(table.entries).catch(ifUnreadable);
   const found = shared ?? ours;
   if (ours !== undefined && shared !== undefined) {
-    const { partitions, sourcePartitions } = shared;
-    mustBeSame(dataDir, { ...ours, partitions, sourcePartitions }, { there: shared });
+    const { sourcePartitions } = shared;
+    mustBeSame(dataDir, withLayout({ ...ours, sourcePartitions }, layoutOf(shared)), { there: shared });
   }
   // During a repartition the configuration may be that of before or after it.
   const config = deployedConfig(loaded, found, mark === undefined ? CONFIGURED : []);
@@ -59,11 +67,11 @@ export async function foundDeployment(
     mustBeSame(shared === undefined ? dataDir : 'the deployment', found, { configured: deployment });
   }
   const other = ours === undefined || shared === undefined ? undefined : differenceOf(ours, shared);
-  const plans = other === undefined ? [] : [ofOtherPartitions(other)];
+  const plans = other === undefined ? [] : [ofOtherLayout(other)];
   return { archive, mark, deployment, pipeline: pipelineOptions(config), plans };
 }
 
-const ofOtherPartitions = ({ key, values: [ours, shared] }: Difference): StorePlan => ({
+const ofOtherLayout = ({ key, values: [ours, shared] }: Difference): StorePlan => ({
   store: 'deployment.json',
   problems: [`it says ${key} ${ours}, the deployment on this NATS has ${shared}`],
   remedy: 'deployment',

@@ -6,7 +6,7 @@ import { connectNats } from '../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../connectors/nats/log/log.js';
 import type { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
 import type { Config, LoadedConfig } from '../../config/config.js';
-import type { Deployment } from '../../config/deployment.js';
+import { type Deployment, type Layout, layoutOf, startFlags } from '../../config/deployment.js';
 import { fatal } from '../../contract/errors.js';
 import { recordLoss } from '../../actor/quarantine.js';
 import { BUCKETS } from '../../node/buckets.js';
@@ -20,7 +20,7 @@ import { EXIT } from '../exit.js';
 import { natsOptions } from '../node/node-options.js';
 import { foundDeployment } from './deployment.js';
 import { type Gone, planRepair, type Remedy, setAside, setDirectoryAside, type StorePlan } from './plan.js';
-import { type Journal, workDirectory } from '../repartition/journal.js';
+import { changeText, flagsOf, type Journal, workDirectory } from '../repartition/journal.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { spanText } from '../../log-integrity/spans.js';
 import { NODE_STORE, storeDirectory } from '../state/stores.js';
@@ -37,7 +37,7 @@ export interface RepairOptions extends SettingOptions {
 
 interface Outcome {
   /** Of users and items. */
-  readonly partitions: number;
+  readonly layout: Layout;
   /** An interrupted one, on another data directory unless everything is recomputed. */
   readonly repartition: Journal | undefined;
   /** Foreign entries of the shared buckets. */
@@ -84,7 +84,7 @@ async function repaired(
   const strange = await strangeEntries(connection);
   if (yes) await mendStrange(archive, connection, strange, deployment);
   const base = {
-    ...{ partitions: pipeline.partitions.user, repartition: mark, anew: undefined, setAside: [], present: 0 },
+    ...{ layout: layoutOf(deployment), repartition: mark, anew: undefined, setAside: [], present: 0 },
     strange,
   };
   if (isHalf(mark) && !anew) return { ...base, stores: [], done: false };
@@ -181,7 +181,7 @@ const REMEDIES: Readonly<Record<Remedy, string>> = {
 };
 
 function asText(outcome: Outcome, isAnew: boolean): string {
-  const { partitions, repartition, strange, stores, present, anew, setAside: kept, done } = outcome;
+  const { layout, repartition, strange, stores, present, anew, setAside: kept, done } = outcome;
   const wrong = stores.filter(({ remedy }) => remedy !== 'nothing');
   const isLost = (isHalf(repartition) && !isAnew) || wrong.some(({ remedy }) => remedy === 'lost');
   const lines = repartitionText(outcome, isAnew);
@@ -199,11 +199,11 @@ function asText(outcome: Outcome, isAnew: boolean): string {
     const absent = stores.length - present;
     const rest = absent === 0 ? '' : `; ${absent} are not there, the node makes them from the copies and the log`;
     lines.push(`Nothing to repair: ${present} stores are sound and fit the log${rest}.`);
-    lines.push(`The node starts with --partitions ${partitions}.`);
+    lines.push(`The node starts with ${startFlags(layout)}.`);
   } else if (done) {
     lines.push(...kept.map((path) => `set aside: ${path}`));
     const rest = kept.length === 0 ? '.' : '; once the node runs as expected, delete what was set aside.';
-    lines.push(`Done. Start the node with --partitions ${partitions}${rest}`);
+    lines.push(`Done. Start the node with ${startFlags(layout)}${rest}`);
   } else if (isAnew) {
     lines.push('Nothing was changed. Do it with: rivulet repair --start-anew --yes');
   } else if (!isLost) lines.push('Nothing was changed. Do it with: rivulet repair --yes');
@@ -212,17 +212,17 @@ function asText(outcome: Outcome, isAnew: boolean): string {
 
 function repartitionText({ repartition, done }: Outcome, isAnew: boolean): string[] {
   if (repartition === undefined) return [];
-  const { from, to, step } = repartition;
+  const { step } = repartition;
   if (done) {
     const end = step === 'copies' && !isAnew ? 'done' : 'given up';
-    return [`The repartition from ${from} to ${to} partitions is ${end}.`, ''];
+    return [`The repartition ${changeText(repartition)} is ${end}.`, ''];
   }
-  const complete = `rivulet repartition --partitions ${to} --yes`;
+  const complete = `rivulet repartition ${flagsOf(repartition)} --yes`;
   const known = isHalf(repartition)
     ? 'If that is lost, so is what was known: the streams were made anew, and no copies of it are in NATS yet.'
     : `If that is lost: it is ${step === 'state' ? 'given up, nothing was changed in NATS yet' : 'done but for copies of the state'}.`;
   return [
-    `A repartition from ${from} to ${to} partitions is under way on this NATS, or was interrupted.`,
+    `A repartition ${changeText(repartition)} is under way on this NATS, or was interrupted.`,
     `  Where its data directory is there, complete it, on that one: ${complete}`,
     ...(isAnew ? [] : [`  ${known}`]),
     '',

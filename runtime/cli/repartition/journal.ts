@@ -11,6 +11,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StreamArchive } from '../../../connectors/nats/log/stream-archive.js';
+import type { Layout } from '../../config/deployment.js';
 import { fatal } from '../../contract/errors.js';
 import { hasFields, isCount, isText, storedJson } from '../../contract/stored-json.js';
 import { REPARTITIONING_STREAM } from '../../contract/streams.js';
@@ -21,10 +22,29 @@ export type Step = (typeof STEPS)[number];
 export interface Journal {
   /** Identifies this repartition. */
   readonly id: string;
-  /** Partitions of users and items. */
-  readonly from: number;
-  readonly to: number;
+  readonly from: Layout;
+  readonly to: Layout;
   readonly step: Step;
+}
+
+type Layouts = Pick<Journal, 'from' | 'to'>;
+
+export const isSame = ({ from, to }: Layouts): boolean =>
+  from.partitions === to.partitions && from.chaining === to.chaining;
+
+/** `from 3 to 5 partitions`; what stays is left out. */
+export function changeText({ from, to }: Layouts): string {
+  const partitions = `from ${from.partitions} to ${to.partitions} partitions`;
+  if (from.chaining === to.chaining) return partitions;
+  const chaining = `from chaining ${from.chaining} to ${to.chaining}`;
+  return from.partitions === to.partitions ? chaining : `${partitions}, ${chaining}`;
+}
+
+/** With which `rivulet repartition` does it. */
+export function flagsOf({ from, to }: Layouts): string {
+  const chaining = from.chaining === to.chaining ? [] : [`--chaining ${to.chaining}`];
+  const isOnlyThat = from.partitions === to.partitions && chaining.length > 0;
+  return [...(isOnlyThat ? [] : [`--partitions ${to.partitions}`]), ...chaining].join(' ');
 }
 
 export const workDirectory = (dataDir: string): string => join(dataDir, 'repartition');
@@ -50,8 +70,9 @@ function isMarked({ id, step }: Journal, mark: Journal | undefined): boolean {
   return ahead === 0 || ahead === 1;
 }
 
+const isLayout = hasFields({ partitions: isCount, chaining: (value) => value === 'on' || value === 'off' });
 const isJournal = hasFields({
-  ...{ id: isText, from: isCount, to: isCount },
+  ...{ id: isText, from: isLayout, to: isLayout },
   step: (value) => STEPS.includes(value as Step),
 });
 
@@ -83,14 +104,16 @@ export const writeMark = (archive: StreamArchive, journal: Journal, replicas: nu
   archive.mark(REPARTITIONING_STREAM, replicas, JSON.stringify(journal));
 
 /** Fatal REPARTITION_UNFINISHED: this repartition was interrupted, and must be completed first. */
-export const toBeCompleted = ({ from, to, step }: Journal): Error =>
+export const toBeCompleted = (journal: Journal): Error =>
   fatal(
     'REPARTITION_UNFINISHED',
-    `a repartition from ${from} to ${to} partitions is under way on this data directory, or was interrupted`,
+    `a repartition ${changeText(journal)} is under way on this data directory, or was interrupted`,
     {
       hint:
-        `complete it, it goes on where it stopped: rivulet repartition --partitions ${to} --yes` +
+        `complete it, it goes on where it stopped: rivulet repartition ${flagsOf(journal)} --yes` +
         // In that step a failure still rolls back.
-        (step === 'state' ? '' : '; where that cannot be done, rivulet repair --start-anew says what would be lost'),
+        (journal.step === 'state'
+          ? ''
+          : '; where that cannot be done, rivulet repair --start-anew says what would be lost'),
     },
   );

@@ -1,9 +1,9 @@
 /**
- * `rivulet repartition`: changes the number of partitions of users and items, on stopped nodes.
+ * `rivulet repartition`: changes the number of partitions of users and items, and the chaining of stages, on stopped nodes.
  *
  *   state    pending messages are processed, and the state of all partitions is redistributed into new stores beside the old ones. Until here nothing
  *            has changed for the nodes
- *   streams  the streams between stages are recreated, old copies deleted, the new number recorded in the deployment
+ *   streams  the streams between stages are recreated, old copies deleted, the change recorded in the deployment
  *   swap     the new stores replace the old ones
  *   copies   all state is copied to NATS, where other nodes find it
  *
@@ -25,7 +25,8 @@ import { fatal } from '../../contract/errors.js';
 import { claimIdentity } from '../../node/cluster.js';
 import { BUCKETS, openCopies, openDeployment } from '../../node/buckets.js';
 import { deploymentIn, sharedDeployment, writeDeployment, writeSharedDeployment } from '../../node/deployment.js';
-import { encodeDeployment, mustBeSame } from '../../config/deployment.js';
+import type { Config } from '../../config/config.js';
+import { encodeDeployment, type Layout, layoutOf, mustBeSame, withLayout } from '../../config/deployment.js';
 import { commandSupervision, openNats } from '../../node/nats.js';
 import { allShards } from '../../node/shards.js';
 import { openShardStore } from '../../node/stores.js';
@@ -36,11 +37,14 @@ import { statesWithoutRescaling } from '../../jobs/repartition.js';
 import { REPARTITIONING_STREAM, type StreamLimits } from '../../contract/streams.js';
 import type { ReplicaStore } from '../../replication/store.js';
 import { threadScheduler } from '../../shards/scheduler.js';
-import type { NodeOptions } from '../../node/node.js';
+import { nodeOptions, pipelineOptions } from '../node/node-options.js';
+import { laidOut } from '../state/deployed-config.js';
 import { drain } from './drain.js';
 import { dropAllCopies, makeCopies } from './copies.js';
 import {
   brokenOff,
+  changeText,
+  isSame,
   type Journal,
   markOn,
   type Step,
@@ -52,11 +56,13 @@ import {
 import { type Change, closeToOthers, forgetOutputs, makeStores, swapStores, writeHeads } from './state.js';
 import { addMissingStreams, streamsAnew } from './streams.js';
 
+type Options = ReturnType<typeof nodeOptions>;
 type Numbers = Omit<Journal, 'step'>;
 
 export interface RepartitionRequest {
-  /** With the requested number of partitions. */
-  readonly options: Omit<NodeOptions, 'onProgress' | 'natsPort' | 'grpc'>;
+  readonly config: Config;
+  /** What is not wanted otherwise stays. */
+  readonly wanted: Partial<Layout>;
   /** Without it the command only reports what it would do. */
   readonly yes: boolean;
   readonly onProgress: (message: string) => void;
@@ -65,8 +71,8 @@ export interface RepartitionRequest {
 }
 
 export interface RepartitionOutcome {
-  readonly from: number;
-  readonly to: number;
+  readonly from: Layout;
+  readonly to: Layout;
   readonly done: boolean;
   /** An interrupted one was resumed. */
   readonly resumed: boolean;
@@ -75,7 +81,8 @@ export interface RepartitionOutcome {
 }
 
 export async function repartitionDeployment(request: RepartitionRequest): Promise<RepartitionOutcome> {
-  const { options, onProgress } = request;
+  const { config, onProgress } = request;
+  const options = nodeOptions(config);
   if (options.nats === undefined && deploymentIn(options.dataDir) === undefined) throw noDeployment(options.dataDir);
   const identity = await claimIdentity(options.dataDir);
   try {
@@ -96,7 +103,7 @@ export async function repartitionDeployment(request: RepartitionRequest): Promis
         if (shared === undefined && deploymentIn(options.dataDir) === undefined) throw noDeployment(options.dataDir);
         // The existing number of replicas, whatever is configured here: the next node that starts sets its own.
         const replicas = shared?.config.num_replicas ?? options.replicas;
-        const asDeployed = { ...request, options: { ...options, replicas } };
+        const asDeployed = { ...request, config: { ...config, replicas } };
         return await new Repartition(asDeployed, connection, log, archive).run();
       } finally {
         await log.close();
@@ -111,6 +118,8 @@ export async function repartitionDeployment(request: RepartitionRequest): Promis
 
 class Repartition {
   private readonly logger: pino.Logger;
+  /** As they are to be from now on. */
+  private options: Options;
 
   constructor(
     private readonly request: RepartitionRequest,
@@ -118,49 +127,51 @@ class Repartition {
     private readonly log: Log,
     private readonly archive: StreamArchive,
   ) {
-    const { logLevel } = request.options;
-    this.logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
+    this.options = nodeOptions(request.config);
+    this.logger = pino({ level: this.options.logLevel }, pino.destination({ dest: 2, sync: true }));
   }
 
   private get limits(): StreamLimits {
-    const { streamBytesMax: bytesMax, replicas } = this.request.options;
+    const { streamBytesMax: bytesMax, replicas } = this.options;
     return { bytesMax, replicas };
   }
 
   async run(): Promise<RepartitionOutcome> {
-    const { options, yes, onProgress } = this.request;
-    const { pipeline, dataDir } = options;
-    const to = pipeline.partitions.user;
+    const { config, wanted, yes, onProgress } = this.request;
+    const { dataDir } = config;
     const { journal, mark } = await brokenOff(dataDir, this.archive);
     if (journal === undefined && mark !== undefined) throw isElsewhere(mark);
-    if (journal !== undefined && journal.to !== to && !(journal.from === to && journal.step === 'state')) {
-      throw toBeCompleted(journal);
-    }
-    const table = await openDeployment(this.connection, options);
+    const table = await openDeployment(this.connection, this.options);
     const [ours, shared] = [deploymentIn(dataDir), await sharedDeployment(table)];
     // From the step `streams` on the two records change one after the other, so they may differ.
     const isBegun = journal !== undefined && journal.step !== 'state';
     if (!isBegun && ours !== undefined && shared !== undefined) mustBeSame(dataDir, ours, { there: shared });
     const found = ours ?? shared;
     if (found === undefined) throw noDeployment(dataDir);
-    const from = journal?.from ?? found.partitions;
-    mustBeSame(dataDir, { ...found, partitions: to }, { configured: options.deployment });
-    const before = mainTopology({ ...pipeline, partitions: { ...pipeline.partitions, user: from, item: from } });
+    const from = journal?.from ?? layoutOf(found);
+    const to = { ...(journal?.to ?? from), ...wanted };
+    const isBack = isSame({ from, to });
+    if (journal !== undefined && !isSame({ from: journal.to, to }) && !(isBack && journal.step === 'state')) {
+      throw toBeCompleted(journal);
+    }
+    this.options = nodeOptions(laidOut(config, to));
+    mustBeSame(dataDir, withLayout(found, to), { configured: this.options.deployment });
+    const before = mainTopology(pipelineOptions(laidOut(config, from)));
     const leftover = journal === undefined && existsSync(workDirectory(dataDir));
     const outcome = { from, to, resumed: journal !== undefined, leftover };
     if (leftover && yes) await this.throwAway(before);
-    if (journal === undefined && from === to) return { ...outcome, done: true };
+    if (journal === undefined && isBack) return { ...outcome, done: true };
     const nodes = async (): Promise<void> =>
       mustBeAlone(nodesIn((await entriesOfBucket(this.connection, BUCKETS.nodes)) ?? []));
     await nodes();
     if (!yes) return { ...outcome, done: false };
     const numbers = { id: journal?.id ?? randomUUID(), from, to };
-    // The old number again: the begun repartition is discarded.
-    if (from === to) {
+    // As it was again: the begun repartition is discarded.
+    if (isBack) {
       await this.end(numbers);
       return { ...outcome, done: true };
     }
-    const change: Change = { dataDir, before, after: mainTopology(pipeline) };
+    const change: Change = { dataDir, before, after: mainTopology(this.options.pipeline) };
     let step = journal?.step ?? 'state';
     if (step === 'state') step = await this.state(change, numbers, nodes);
     if (step === 'streams') step = await this.streams(change, numbers, table);
@@ -174,7 +185,7 @@ class Repartition {
 
   /** Deletes the remains of a journal without its mark. Stores that do not fit this NATS may belong to another one, and are kept. */
   private async throwAway(topology: Topology): Promise<void> {
-    const { dataDir } = this.request.options;
+    const { dataDir } = this.request.config;
     for (const shard of allShards(topology)) {
       const store = await openShardStore(dataDir, shard.name, this.logger);
       try {
@@ -187,12 +198,13 @@ class Repartition {
   }
 
   private copies(): Promise<ReplicaStore> {
-    const { replicas } = this.request.options;
+    const { replicas } = this.options;
     return openCopies(this.connection, { replicas, logger: this.logger });
   }
 
   private async state(change: Change, numbers: Numbers, mustBeStopped: () => Promise<void>): Promise<Step> {
-    const { options, onProgress } = this.request;
+    const { options } = this;
+    const { onProgress } = this.request;
     const { before } = change;
     const undeclared = statesWithoutRescaling(before);
     if (undeclared.length > 0)
@@ -215,7 +227,7 @@ class Repartition {
         scheduler: threadScheduler(),
       });
       this.at('drained');
-      onProgress(`telling the state of ${numbers.from} partitions apart for ${numbers.to}`);
+      onProgress(`redistributing the state, ${changeText(numbers)}`);
       await makeStores(change);
       this.at('made');
     } catch (error) {
@@ -227,7 +239,8 @@ class Repartition {
   }
 
   private async streams(change: Change, numbers: Numbers, table: KeyValue): Promise<Step> {
-    const { options, onProgress } = this.request;
+    const { options } = this;
+    const { onProgress } = this.request;
     onProgress('making the streams between stages anew');
     await closeToOthers(change, this.log);
     const limits = { ...this.limits, deployment: encodeDeployment(options.deployment) };
@@ -243,7 +256,7 @@ class Repartition {
   }
 
   private async swap(change: Change, numbers: Numbers): Promise<Step> {
-    const { dataDir, deployment } = this.request.options;
+    const { dataDir, deployment } = this.options;
     swapStores(change);
     this.at('swapped');
     writeDeployment(dataDir, deployment);
@@ -252,7 +265,7 @@ class Repartition {
 
   /** Records the next step. Fatal REPARTITION_GIVEN_UP when the mark is another's: nodes may have started. */
   private async note(journal: Journal): Promise<Step> {
-    const { dataDir, replicas } = this.request.options;
+    const { dataDir, replicas } = this.options;
     if ((await markOn(this.archive))?.id !== journal.id) {
       throw fatal('REPARTITION_GIVEN_UP', 'this repartition was given up meanwhile, by rivulet repair or a restore', {
         hint: 'see rivulet repair',
@@ -269,7 +282,7 @@ class Repartition {
   private async end({ id }: Numbers): Promise<void> {
     if ((await markOn(this.archive))?.id === id) await this.archive.delete(REPARTITIONING_STREAM);
     this.at('unmarked');
-    rmSync(workDirectory(this.request.options.dataDir), { recursive: true, force: true });
+    rmSync(workDirectory(this.options.dataDir), { recursive: true, force: true });
   }
 
   private at(point: string): void {
@@ -277,10 +290,10 @@ class Repartition {
   }
 }
 
-const isElsewhere = ({ from, to }: Journal): Error =>
+const isElsewhere = (mark: Journal): Error =>
   fatal(
     'REPARTITION_UNFINISHED',
-    `a repartition of this NATS from ${from} to ${to} partitions is under way, or was interrupted, on another data directory`,
+    `a repartition of this NATS ${changeText(mark)} is under way, or was interrupted, on another data directory`,
     { hint: 'run it again there: it goes on where it stopped. Where that data directory is lost, see rivulet repair' },
   );
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { SnapshotHeadSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { openLevelStore } from '../../../state/level-store.js';
+import { kindOf } from '../../cluster/placement.js';
 import { recordTrim } from '../../actor/quarantine.js';
 import { COPIED, sequencesOf } from '../../replication/reader.js';
 import type { Topology } from '../../contract/graph.js';
@@ -46,9 +47,8 @@ export async function makeStores({ dataDir, before, after }: Change): Promise<vo
   const [old, fresh] = [movedShards(before), movedShards(after)];
   const opened: Store[] = [];
   try {
-    for (const stages of new Map(old.map((shard) => [shard.stages.join(), shard.stages])).values()) {
-      const ofKind = (shards: readonly ShardSpec[]): ShardSpec[] =>
-        shards.filter((shard) => shard.stages.join() === stages.join());
+    for (const [kind, stages] of new Map(fresh.map(({ name, stages }) => [kindOf(name), stages]))) {
+      const ofKind = (shards: readonly ShardSpec[]): ShardSpec[] => shards.filter(({ name }) => kindOf(name) === kind);
       const from: Store[] = [];
       const to: Store[] = [];
       for (const shard of ofKind(old)) opened.push((from[shard.partition] = await open(stores(dataDir), shard)));

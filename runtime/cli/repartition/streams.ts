@@ -34,7 +34,8 @@ export async function streamsAnew(
   limits: StreamLimits,
 ): Promise<Map<string, Beginning>> {
   const moved = movedStages(after);
-  const streams = new Set(moved.map(streamOf));
+  // A chain has fewer than its stages have alone.
+  const streams = new Set([...movedStages(before), ...moved].map(streamOf));
   for (const name of await archive.names()) if (streams.has(name)) await archive.delete(name);
   // The source's streams stay, with the new record of the deployment.
   for (const spec of streamsOf(after, { ...limits, payloadBytesMax: log.payloadBytesMax })) {
@@ -49,8 +50,9 @@ export async function streamsAnew(
     beginnings.set(id, { stream: identity, sequence: lastSequence });
   }
   for (const topology of [before, after]) {
-    for (const id of moved) {
-      for (let p = 0; p < topology.count(id); p++) await invalidatePositions(topology, id, p, new Set(moved), log);
+    const own = movedStages(topology);
+    for (const id of own) {
+      for (let p = 0; p < topology.count(id); p++) await invalidatePositions(topology, id, p, new Set(own), log);
     }
   }
   return beginnings;

@@ -1,26 +1,34 @@
 /** The configuration of a command as that of the deployment that it works on. */
 import type { Config, LoadedConfig } from '../../config/config.js';
-import type { Deployment, Settings } from '../../config/deployment.js';
+import { type Deployment, type Layout, layoutOf, type Settings } from '../../config/deployment.js';
 import { configKey } from '../../config/sources.js';
 import { deploymentIn } from '../../node/deployment.js';
 import { type SettingOptions, settingsWith } from '../settings.js';
 
-export const withPartitions = (config: Config, { partitions, sourcePartitions }: Deployment): Config => ({
+/** With the partitions of users and items, and the chaining, of a deployment. */
+export const laidOut = (config: Config, { partitions, chaining }: Layout): Config => ({
   ...config,
   partitions,
-  sourcePartitions,
+  pipeline: { ...config.pipeline, chaining },
 });
 
-/** Partitions that the command line does not set come from the data directory, or from another source that has them. */
+/** What the command line does not set of partitions and chaining comes from the data directory, or from another source that has it. */
 export function deployedConfig(
   { config, origins }: LoadedConfig,
   made: Deployment | undefined = deploymentIn(config.dataDir),
   unless: readonly string[] = ['flag'],
 ): Config {
   if (made === undefined) return config;
-  const chosen = (key: 'partitions' | 'sourcePartitions'): number =>
-    unless.includes(origins.get(key)?.kind ?? 'default') ? config[key] : made[key];
-  return { ...config, partitions: chosen('partitions'), sourcePartitions: chosen('sourcePartitions') };
+  const chosen = <T>(key: string, configured: T, deployed: T): T =>
+    unless.includes(origins.get(key)?.kind ?? 'default') ? configured : deployed;
+  const { partitions, chaining } = layoutOf(made);
+  return {
+    ...laidOut(config, {
+      partitions: chosen('partitions', config.partitions, partitions),
+      chaining: chosen('pipeline.chaining', config.pipeline.chaining, chaining),
+    }),
+    sourcePartitions: chosen('sourcePartitions', config.sourcePartitions, made.sourcePartitions),
+  };
 }
 
 /** The pipeline as its running nodes have it. `settings`: those that they have in common. */

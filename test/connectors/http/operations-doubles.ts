@@ -33,6 +33,7 @@ export const STATUS: StatusReport = {
     partitions: 4,
   },
   edges: [{ from: 'events', to: 'parse' }],
+  chains: [],
   stages: [
     {
       stage: 'parse',

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { textOf } from '../../../runtime/frames/bytes.js';
 import { fatal, poison, transient } from '../../../runtime/contract/errors.js';
 import { joined } from '../../../runtime/frames/joined.js';
+import { perStage } from '../../../runtime/telemetry/status.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
-import { liveToys, type Trap } from '../toy-stages.js';
+import { chainedToys, liveToys, type Trap } from '../toy-stages.js';
 
 const BUG =
   (bad: string): Trap =>
@@ -61,6 +62,39 @@ describe('a message that the stage throws on', () => {
     expect(bed.rows('dead-letter')).toHaveLength(1);
     expect(bed.rows('rank').map(({ user }) => user)).toEqual(['u1', 'u3']);
   });
+});
+
+it('what a stage of a chain throws on is its failure, and its dead letter; each stage of the chain has a status', async () => {
+  let isBad = true;
+  const topology = chainedToys((user) => {
+    if (isBad && ['u2', 'u3'].includes(user)) throw new Error('cannot check it');
+  });
+  const bed = await ActorBed.make(topology);
+  bed.start('read', 0, { tuning: { frameMessages: 3 } });
+  const tuning = { snapshotEveryMs: 1e12 };
+  const { status, supervisor } = bed.start('sum', 0, { tuning });
+  await bed.publish(...[1, 2, 3].map((i) => line(i, i, `u${i}`)));
+  await bed.until(() => status.lastError?.includes('check: Error: cannot check it') === true);
+  await bed.quiet();
+  const letters = bed.rows('dead-letter').map(({ stage, sequence, index }) => [stage, sequence, index]);
+  expect(letters).toEqual([
+    ['check', 1, 1],
+    ['check', 1, 2],
+  ]);
+  supervisor.report();
+  const [summed, checked] = perStage([status]);
+  const row = { rowsIn: 1, rowsOut: 1 };
+  expect(summed).toMatchObject({ stage: 'sum', rowsOut: 1, state: 'running' });
+  expect(checked).toMatchObject({ stage: 'check', state: 'running', restarts: status.restarts, stateKeys: 1, ...row });
+  expect(checked!.steps.seconds.counts.reduce((all, n) => all + n, 0)).toBe(1);
+  // One that could check them says the same.
+  isBad = false;
+  const again = bed.start('sum', 0, { tuning });
+  await bed.publish(line(4, 4, 'u4'));
+  await bed.until(() => again.status.sequence === 2);
+  await bed.quiet();
+  expect(bed.rows('rank').map(({ user }) => user)).toEqual(['u1', 'u4']);
+  expect(bed.rows('dead-letter')).toHaveLength(2);
 });
 
 describe('rows of a frame that the stage throws on', () => {

@@ -11,7 +11,12 @@ afterAll(() => {
   rmSync(dataDir, { recursive: true });
 });
 
-const of = (step: Step, id = 'this'): Journal => ({ id, from: 2, to: 3, step });
+const of = (step: Step, id = 'this'): Journal => ({
+  id,
+  from: { partitions: 2, chaining: 'off' },
+  to: { partitions: 3, chaining: 'on' },
+  step,
+});
 const marked = (mark: Journal | undefined): StreamArchive =>
   ({
     find: () => Promise.resolve(mark === undefined ? undefined : { config: { description: JSON.stringify(mark) } }),

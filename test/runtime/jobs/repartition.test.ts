@@ -8,6 +8,7 @@ import type { PipelineOptions } from '../../../actors/topology.js';
 import { fnv1a, utf8 } from '../../../runtime/frames/bytes.js';
 import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
 import { statesWithoutRescaling, repartitionStage } from '../../../runtime/jobs/repartition.js';
+import { hostOf, nameInChain } from '../../../runtime/plan/chain.js';
 import { frameOf, type Keyed, rowsOf, type Tables } from '../../../runtime/contract/stage.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { repartitioned, withPartitions } from '../../support/repartition-driver.js';
@@ -79,7 +80,8 @@ function knowledge(driver: TopologyDriver) {
     driver.processor(stage, fnv1a(utf8(key)) % topology.count(stage)).instance.states();
   const users = USERS.map((user) => {
     const reader = recommendationReader(of('recommendations', user));
-    const ranking = of('interest-ranking', user) as unknown as { totals: Keyed<ReadonlyMap<string, unknown>> };
+    const ranking = hostOf(topology, 'interest-ranking');
+    const totals = of(ranking.id, user)[nameInChain({ stage: 'interest-ranking', name: 'totals' }, ranking)];
     return {
       // Sums of decayed weights round by their order, so that what is as good as equal may change places.
       list: reader
@@ -95,7 +97,7 @@ function knowledge(driver: TopologyDriver) {
       fallback: reader.fallback(),
       tops: LISTED.map((category) => reader.topOf(category?.split('.')[0] ?? '')),
       // The past comes sooner or later than the present, by the ticks of its partition.
-      totals: [...(ranking.totals.get(user) ?? [])].sort(),
+      totals: [...((totals as Keyed<ReadonlyMap<string, unknown>>).get(user) ?? [])].sort(),
     };
   });
   const windows = [...openRows(driver, 'windows'), ...openRows(driver, 'sessions')];
@@ -141,14 +143,18 @@ const PAST = frameOf(
 );
 const loadPast = (driver: TopologyDriver): void => driver.table('popularity', 'popularity-table', 'item', PAST);
 
-/** With other partitions from some rounds on. */
-async function run({ options, seed, rounds }: Run, first: number, then: Readonly<Record<number, number>> = {}) {
+/** A number of partitions, of stages that run as one or apart. */
+type Layout = readonly [partitions: number, chaining: boolean];
+
+/** With another layout from some rounds on. */
+async function run({ options, seed, rounds }: Run, first: Layout, then: Readonly<Record<number, Layout>> = {}) {
   const random = seededRandom(seed);
-  let driver = new TopologyDriver(withPartitions(options, first));
+  const laidOut = ([partitions, chaining]: Layout) => withPartitions({ ...options, chaining }, partitions);
+  let driver = new TopologyDriver(laidOut(first));
   for (let number = 0; number < rounds; number++) {
-    const partitions = then[number];
-    if (partitions !== undefined) {
-      driver = await repartitioned(driver, withPartitions(options, partitions));
+    const layout = then[number];
+    if (layout !== undefined) {
+      driver = await repartitioned(driver, laidOut(layout));
       loadPast(driver);
     }
     if (number === 1) loadPast(driver);
@@ -171,7 +177,7 @@ const KINDS: Readonly<Record<string, Partial<PipelineOptions>>> = {
   'epochs of four minutes that align': { trigger: { kind: 'interval', everyMs: 4 * MINUTE_MS } },
 };
 
-describe('another number of partitions', () => {
+describe('another number of partitions, or other chains', () => {
   it('is known to every cell of the live pipeline', () => {
     expect(statesWithoutRescaling(withPartitions(OPTIONS, 1))).toEqual([]);
   });
@@ -179,13 +185,13 @@ describe('another number of partitions', () => {
   for (const [name, more] of Object.entries(KINDS)) {
     it(`changes nothing of what is known: ${name}`, async () => {
       const options = { ...OPTIONS, ...more };
-      const partitions = fc.integer({ min: 1, max: 6 });
+      const layout = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.boolean());
       await fc.assert(
-        fc.asyncProperty(fc.nat(), partitions, partitions, fc.integer({ min: 1, max: 6 }), async (seed, p, q, at) => {
+        fc.asyncProperty(fc.nat(), layout, layout, fc.integer({ min: 1, max: 6 }), async (seed, p, q, at) => {
           // In the last one, as in every third, all users do something: a list is as old as what its user did last, and what was said of popularity
           // until then came sooner or later with other partitions.
           const rounds = 9;
-          const expected = await run({ options, seed, rounds }, q);
+          const expected = await run({ options, seed, rounds }, [q[0], false]);
           expect(expected.late).toBeGreaterThan(0);
           expect(await run({ options, seed, rounds }, p, { [at]: q })).toEqual(expected);
           // And nothing piles up on the way there and back.
@@ -194,8 +200,10 @@ describe('another number of partitions', () => {
         {
           numRuns: 5,
           examples: [
-            [1, 1, 6, 5],
-            [28, 1, 3, 4],
+            [1, [1, false], [6, true], 5],
+            [28, [1, true], [3, false], 4],
+            [7, [2, true], [4, true], 3],
+            [8, [3, false], [3, true], 2],
           ],
         },
       );

@@ -6,12 +6,15 @@ import { utf8 } from '../../../runtime/frames/bytes.js';
 import { pipelineOptions } from '../../../runtime/cli/node/node-options.js';
 import { loadConfig } from '../../../runtime/config/config.js';
 import type { Counters } from '../../../runtime/actor/instance.js';
+import { stagesIn } from '../../../runtime/plan/chain.js';
 import { registerStageMetrics } from '../../../runtime/telemetry/stage-metrics.js';
 import { newStatus } from '../../../runtime/telemetry/status.js';
 import { TopologyDriver } from '../../support/topology-driver.js';
 
 const { config } = loadConfig({ env: {}, cwd: import.meta.dirname });
-const topology = mainTopology({ ...pipelineOptions(config), trigger: { kind: 'frame' } });
+const topologyWith = (chaining: boolean) =>
+  mainTopology({ ...pipelineOptions(config), trigger: { kind: 'frame' }, chaining });
+const topology = topologyWith(false);
 const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 0, 2);
 
@@ -21,30 +24,46 @@ const event = (id: number, atMs: number): string =>
     ...{ user_id: `u${id % 3}`, item_id: `i${id % 5}`, category_code: 'home.chair', price: 3 },
   });
 
-it('an event counter is there for all partitions of the stages that count it, and for no others', async () => {
-  const registry = new Registry();
-  const statuses = topology.stages.flatMap(({ id }) =>
-    Array.from({ length: topology.count(id) }, (_, partition) => newStatus(id, partition)),
-  );
-  const countsOf = (stage: string) => topology.stage(stage).counts ?? [];
-  registerStageMetrics(
-    registry,
-    () => statuses,
-    () => NOW,
-    countsOf,
-  );
-  const text = await registry.metrics();
-  const stagesWith = (name: string): string[] =>
-    [...text.matchAll(new RegExp(`^${name}\\{stage="([^"]+)"`, 'gm'))].map(([, stage]) => stage!);
-  expect(stagesWith('rivulet_events_total')).toEqual(['parse-items', 'parse']);
-  expect(stagesWith('rivulet_events_dead_letter_total')).toEqual(['parse-items', 'parse']);
-  expect(stagesWith('rivulet_events_duplicate_total')).toEqual(['parse']);
-  const windows = new Array<string>(topology.count('window')).fill('window');
-  expect(stagesWith('rivulet_events_on_time_total')).toEqual(windows);
-  expect(stagesWith('rivulet_events_late_total')).toEqual(windows);
-  // What happens to any stage is reported of all.
-  expect(stagesWith('rivulet_stage_quarantined_messages_total')).toHaveLength(statuses.length);
-});
+it.each([
+  ['apart', topology],
+  ['as one', topologyWith(true)],
+])(
+  'an event counter is there for all partitions of the stages that count it, and for no others: %s',
+  async (how, runs) => {
+    const registry = new Registry();
+    const statuses = runs.stages.flatMap((one) =>
+      Array.from({ length: topology.count(one.id) }, (_, partition) => {
+        const chained = stagesIn(one)
+          .slice(1)
+          .map(({ id }) => newStatus(id, partition));
+        return { ...newStatus(one.id, partition), chained };
+      }),
+    );
+    const countsOf = (stage: string) => topology.stage(stage).counts ?? [];
+    registerStageMetrics(
+      registry,
+      () => statuses,
+      () => NOW,
+      countsOf,
+    );
+    const text = await registry.metrics();
+    const stagesWith = (name: string): string[] =>
+      [...text.matchAll(new RegExp(`^${name}\\{stage="([^"]+)"`, 'gm'))].map(([, stage]) => stage!);
+    expect(stagesWith('rivulet_events_total')).toEqual(['parse-items', 'parse']);
+    expect(stagesWith('rivulet_events_dead_letter_total')).toEqual(['parse-items', 'parse']);
+    expect(stagesWith('rivulet_events_duplicate_total')).toEqual(['parse']);
+    const windows = new Array<string>(topology.count('window')).fill('window');
+    expect(stagesWith('rivulet_events_on_time_total')).toEqual(windows);
+    expect(stagesWith('rivulet_events_late_total')).toEqual(windows);
+    // What happens to any stage is reported of all; what a chain has once, of its first stage.
+    const all = topology.stages.flatMap(({ id }) => new Array<string>(topology.count(id)).fill(id)).sort();
+    expect(stagesWith('rivulet_stage_up').sort()).toEqual(all);
+    expect(stagesWith('rivulet_stage_rows_out_total').sort()).toEqual(all);
+    const mailboxes = how === 'apart' ? all : all.filter((id) => id !== 'interest-ranking');
+    expect(stagesWith('rivulet_snapshots_total').sort()).toEqual(mailboxes);
+    expect(stagesWith('rivulet_stage_quarantined_messages_total').sort()).toEqual(mailboxes);
+  },
+);
 
 it('an instance that is elsewhere now is not shown any more', async () => {
   const registry = new Registry();

@@ -28,10 +28,16 @@ describe('lag in seconds', () => {
 
 it('steps are counted by time, rows and bytes; one without rows is no frame', () => {
   const status = newStatus('window', 0);
-  recordStep(status, { messages: 1, rows: 10, bytes: 300, ms: 0.1 });
-  recordStep(status, { messages: 1, rows: 0, bytes: 40, ms: 2 });
-  recordStep(status, { messages: 5, rows: 1e6, bytes: 1e9, ms: 5_000 });
-  expect(status).toMatchObject({ messagesIn: 7, rowsIn: 1_000_010, bytesIn: 1_000_000_340, busyMs: 5_002.1 });
+  recordStep(status, { messages: 1, rows: 10, bytes: 300, rowsOut: 7, ms: 0.1 });
+  recordStep(status, { messages: 1, rows: 0, bytes: 40, rowsOut: 0, ms: 2 });
+  recordStep(status, { messages: 5, rows: 1e6, bytes: 1e9, rowsOut: 1, ms: 5_000 });
+  expect(status).toMatchObject({
+    messagesIn: 7,
+    rowsIn: 1_000_010,
+    bytesIn: 1_000_000_340,
+    busyMs: 5_002.1,
+    rowsOut: 8,
+  });
   const { seconds, rows, bytes } = status.steps;
   expect(rows.counts).toEqual([0, 1, 0, 0, 0, 1]);
   expect(bytes.counts).toEqual([1, 1, 0, 0, 0, 1]);
