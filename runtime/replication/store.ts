@@ -98,6 +98,8 @@ export const writeManifest = (
 /** Bytes of entries in one piece of a part: what is in memory at a time. */
 const PIECE_BYTES = 256 * 1024;
 
+/** A piece has PIECE_BYTES and one entry more; what claims to be larger is not ours. */
+const INFLATED = { maxOutputLength: 64 * 1024 * 1024 };
 /** In a piece's length: it is compressed. */
 const COMPRESSED = 0x8000_0000;
 /** A fifth of the bytes is left, for a millisecond of CPU per piece: less than NATS takes for the rest. */
@@ -150,7 +152,7 @@ export async function* entriesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerat
 /** A wrong digest shows only at the end; content that cannot be decoded shows before. */
 function decodedPiece(bytes: Uint8Array, compressed: boolean): CopyPiece {
   try {
-    return fromBinary(CopyPieceSchema, compressed ? new Uint8Array(brotliDecompressSync(bytes)) : bytes);
+    return fromBinary(CopyPieceSchema, compressed ? new Uint8Array(brotliDecompressSync(bytes, INFLATED)) : bytes);
   } catch (error) {
     throw fatal('OBJECT_DAMAGED', 'a part of a copy cannot be read', { cause: error });
   }
