@@ -76,7 +76,10 @@ function treeOf(topology: Topology, children: readonly NodeChild[], statuses: re
     const { stages, partition } = specs.get(shard)!;
     return stages
       .flatMap((id) => statuses.filter((status) => status.stage === id && status.partition === partition))
-      .map((status) => childOf(`${status.stage}.${status.partition}`, status));
+      .map((status) => {
+        const stages = [status, ...status.chained].map(({ stage }) => `${stage}.${partition}`);
+        return childOf(stages.join(' + '), status);
+      });
   };
   return children.map(({ level, name, shards, ...status }) => ({
     ...childOf(name, status),

@@ -69,11 +69,12 @@ beforeAll(async () => {
 });
 
 /** Two nodes that share all shards, a load on them, and who looks on. */
-async function stage(name: string, events: LiveEvents, perSecond: number) {
+async function stage(name: string, events: LiveEvents, perSecond: number, chaining = 'off') {
   const nats = await bed.server();
-  const [a, b] = [await bed.node(`${name}-a`, nats), await bed.node(`${name}-b`, nats)];
+  const chained = ['--set', `pipeline.chaining=${chaining}`];
+  const [a, b] = [await bed.node(`${name}-a`, nats, chained), await bed.node(`${name}-b`, nats, chained)];
   await Promise.all([a.start(), b.start()]);
-  const witness = await Witness.start(nats.url, { partitions: PARTITIONS });
+  const witness = await Witness.start(nats.url, { partitions: PARTITIONS, chaining });
   const watch = await Watch.on(nats.url);
   await watch.shared(UNITS, [a, b]);
   const publisher = await StubbornPublisher.connect(nats.url, PATIENT);
@@ -145,18 +146,21 @@ it('hands over when one is told to stop under load', async () => {
   expect(askedB.failures).toEqual([]);
 });
 
-it('lets go of its shards when it sleeps past its lease and wakes up', async () => {
-  const { a, b, watch, load, askedA, end } = await stage('asleep', little, LITTLE.perSecond);
-  await load.at(0.3);
-  expect(load.isOver).toBe(false);
-  b.freeze();
-  await watch.shared(UNITS, [a]);
-  b.thaw();
-  await b.printed(/another node has taken over this shard/);
-  await end(expectedOfLittle);
-  expect(b.hasEnded).toBe(true);
-  expect(askedA.failures).toEqual([]);
-});
+it.each(['off', 'on'])(
+  'lets go of its shards when it sleeps past its lease and wakes up, with chaining %s',
+  async (chaining) => {
+    const { a, b, watch, load, askedA, end } = await stage('asleep', little, LITTLE.perSecond, chaining);
+    await load.at(0.3);
+    expect(load.isOver).toBe(false);
+    b.freeze();
+    await watch.shared(UNITS, [a]);
+    b.thaw();
+    await b.printed(/another node has taken over this shard/);
+    await end(expectedOfLittle);
+    expect(b.hasEnded).toBe(true);
+    expect(askedA.failures).toEqual([]);
+  },
+);
 
 it('starts with an empty data directory from the copies, and goes on alone', async () => {
   const nats = await bed.server();

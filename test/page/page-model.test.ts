@@ -65,6 +65,7 @@ const status = (seconds: number, events: number, messages: readonly number[]): S
     requests: { http_total: 0, grpc_total: 0 },
     answers: { count: 0, fallback: 0, empty: 0 },
     edges: [],
+    chains: [],
     stages: [
       {
         stage: 'parse',

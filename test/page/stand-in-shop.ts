@@ -232,6 +232,7 @@ export class StandInShop {
       as_of: iso(now - 600_000),
       partitions: 4,
       edges: EDGES,
+      chains: [],
       ...{ stages, supervision },
       counters: { events: this.events, on_time: this.events - 1_871 - this.letters.length, late: 1_204, dead_letter: this.letters.length, duplicates: 667 }, // prettier-ignore
       latency: {

@@ -40,9 +40,13 @@ export class Witness {
   private constructor(private readonly log: Log) {}
 
   /** Start a node before, which makes the streams. */
-  static async start(url: string, { partitions }: { readonly partitions: number }): Promise<Witness> {
+  static async start(
+    url: string,
+    { partitions, chaining = 'off' }: { readonly partitions: number; readonly chaining?: string },
+  ): Promise<Witness> {
     const witness = new Witness(await openNatsLog(await connectNats({ url }, 'witness')));
-    const { config } = loadConfig({ flags: [{ key: 'partitions', value: String(partitions), bySet: true }], env: {} });
+    const settings = Object.entries({ partitions: String(partitions), 'pipeline.chaining': chaining });
+    const { config } = loadConfig({ flags: settings.map(([key, value]) => ({ key, value, bySet: true })), env: {} });
     const { stages, topics, upstreams } = mainTopology(pipelineOptions(config));
     // Where publishers are upstream, they say what they like.
     for (const { id } of [...stages, ...topics]) {

@@ -98,6 +98,8 @@ export type Status = {
   readonly reasons?: readonly string[];
   readonly as_of?: string;
   readonly edges: readonly TopologyEdge[];
+  /** Stages that run as one. */
+  readonly chains: readonly (readonly string[])[];
   readonly stages: readonly StageStatus[];
   readonly supervision: readonly SupervisedTop[];
   readonly counters: {
@@ -112,6 +114,10 @@ export type Status = {
   /** Of the last five minutes. */
   readonly answers: { readonly count: number; readonly fallback: number; readonly empty: number };
 };
+
+/** The stages that run as one with this one, itself among them; absent: it runs alone. */
+export const chainOf = ({ chains }: Status, stage: string): readonly string[] | undefined =>
+  chains.find((one) => one.includes(stage));
 
 export type DeadLetter = {
   readonly id: string;

@@ -20,6 +20,8 @@ interface StageNodeProps extends Box {
   readonly now: string;
   /** Why it has no watermark by nature. */
   readonly noWatermark: string | undefined;
+  /** The stage whose mailbox it reads: its own, or the first one of its chain. */
+  readonly mailboxOf: string;
   readonly isOpen: boolean;
   readonly onToggle: () => void;
   readonly onElement: (element: SVGRectElement | null) => void;
@@ -41,13 +43,13 @@ const nameSize = (name: string, width: number): string =>
   Math.min(NAME_SIZE, (width - 2 * INSET) / (LETTER_WIDTH * name.length)).toFixed(1);
 
 export function StageNode(props: StageNodeProps) {
-  const { figures, now, noWatermark, isOpen, onToggle, onElement, x, y, width, height } = props;
+  const { figures, now, noWatermark, mailboxOf, isOpen, onToggle, onElement, x, y, width, height } = props;
   const { stage, state, running, partitions, messagesPerSecond, lagMessages, lagSeconds, watermark, restarts } =
     figures;
   const isNarrow = width < LABEL_WIDTH;
   const rows = [
     ['msgs/s', figure(messagesPerSecond)],
-    ['lag', figure(lagMessages)],
+    ['lag', mailboxOf === stage ? figure(lagMessages) : 'none'],
     watermarkRow(watermark, now, noWatermark, width),
     ['restarts', whole(restarts)],
   ] as const;
@@ -55,7 +57,9 @@ export function StageNode(props: StageNodeProps) {
     `${stage}: ${STATE_WORDS[state]}`,
     `${running} of ${plural(partitions.length, 'partition')} running`,
     messagesPerSecond === undefined ? 'rate not known yet' : `${figure(messagesPerSecond)} messages per second`,
-    `lag ${plural(lagMessages ?? 0, 'message')}${lagSeconds === undefined ? '' : `, ${duration(lagSeconds)}`}`,
+    mailboxOf === stage
+      ? `lag ${plural(lagMessages ?? 0, 'message')}${lagSeconds === undefined ? '' : `, ${duration(lagSeconds)}`}`
+      : `runs as one with ${mailboxOf}`,
     watermarkWords(watermark, now, noWatermark),
     plural(restarts, 'restart'),
   ].join(', ');

@@ -1,6 +1,6 @@
 /** The partitions of a stage, one by one. */
 import { useEffect, useRef } from 'preact/hooks';
-import type { Status } from './answers.js';
+import { chainOf, type Status } from './answers.js';
 import { withoutWatermark } from './event-time.js';
 import { Icon } from './icons.js';
 import { STATE_WORDS } from './stage-node.js';
@@ -27,6 +27,7 @@ export function StagePanel({ figures, status, onClose }: StagePanelProps) {
   const from = status.edges.filter((edge) => edge.to === stage).map((edge) => edge.from);
   const to = status.edges.filter((edge) => edge.from === stage).map((edge) => edge.to);
   const noWatermark = withoutWatermark(stage, status.edges);
+  const chain = chainOf(status, stage);
   return (
     <section
       class="stage-panel"
@@ -45,6 +46,11 @@ export function StagePanel({ figures, status, onClose }: StagePanelProps) {
             {from.length > 0 && to.length > 0 && '; '}
             {to.length > 0 && <>writes to {[...new Set(to)].join(', ')}</>}
           </p>
+          {chain !== undefined && (
+            <p class="hint">
+              {chain.join(' + ')} run as one: the mailbox is that of {chain[0]}, the snapshot that of all
+            </p>
+          )}
           {noWatermark !== undefined && <p class="hint">no watermark: {noWatermark}</p>}
         </div>
         <button type="button" class="quiet square" onClick={onClose} aria-label={`Close ${stage}`}>

@@ -1,5 +1,6 @@
 /** The pipeline as it runs: each stage where it stands, how much flows, how it is. A stage opens to its partitions. */
 import { useMemo, useRef, useState } from 'preact/hooks';
+import { chainOf } from './answers.js';
 import { withoutWatermark } from './event-time.js';
 import { Panel } from './panel.js';
 import { StagePanel } from './stage-panel.js';
@@ -154,12 +155,14 @@ function Drawing({ drawn, width: room, history, open, nodes, onOpen }: DrawingPr
       <g aria-hidden="true">
         {layout.edges.map((edge, i) => {
           const of = rateOf(history, edge.from);
-          const marks = open === edge.from || open === edge.to ? ' is-near' : '';
+          const inMemory = chainOf(history.status, edge.from)?.includes(edge.to) === true;
+          const marks = `${open === edge.from || open === edge.to ? ' is-near' : ''}${inMemory ? ' is-chained' : ''}`;
           return (
             <g key={`${edge.from} ${edge.to} ${i}`} class={`edge${marks}`}>
               <title>
                 {edge.from} to {edge.to}
                 {edge.label === undefined ? '' : `: ${edge.label}`}
+                {inMemory && ', in memory: they run as one'}
               </title>
               <path class="bed" d={path(edge.points)} />
               <path class={`flow flow-${speedOf(of)}`} d={path(edge.points)} />
@@ -183,6 +186,7 @@ function Drawing({ drawn, width: room, history, open, nodes, onOpen }: DrawingPr
             figures={figures}
             now={history.status.now}
             noWatermark={withoutWatermark(id, history.status.edges)}
+            mailboxOf={chainOf(history.status, id)?.[0] ?? id}
             isOpen={open === id}
             onToggle={() => onOpen(open === id ? undefined : id)}
             onElement={(element) => (element === null ? nodes.delete(id) : nodes.set(id, element))}

@@ -132,6 +132,28 @@ it('tells of each partition, in the order of the topology', () => {
   });
 });
 
+it('tells of the stages of a chain as of others, but for their mailbox, and that they run as one', () => {
+  const chained = [status('interest-ranking', 0, { messagesIn: 3, rowsOut: 4, stateKeys: 5 })];
+  const window = status('window', 0, { state: 'running', lagMessages: 2, snapshots: 1, counters: counts(1), chained });
+  const shards = [{ level: 'shard', name: 'user-0', ...newChildStatus() }] as const;
+  const report = statusReport(
+    sources([window], {
+      topology: mainTopology({ ...pipelineOptions(config), chaining: true }),
+      children: () => [{ level: 'thread', name: 'pipeline-0', ...newChildStatus(), shards }],
+    }),
+  );
+  expect(schema.parse(report)).toEqual(report);
+  const apart = statusReport(sources([]));
+  expect([apart.chains, report.chains]).toEqual([[], [['window', 'interest-ranking']]]);
+  expect(report.edges).toEqual(apart.edges);
+  expect(report.stages.map(({ stage }) => stage)).toEqual(topology.stages.map(({ id }) => id));
+  const [one] = report.stages.find(({ stage }) => stage === 'interest-ranking')!.partitions;
+  expect(one).toMatchObject({ state: 'running', messages_in: 3, rows_out: 4, state_keys: 5, snapshots: 1 });
+  expect(one).not.toHaveProperty('lag_messages');
+  expect(report.supervision[0]!.shards[0]!.instances[0]!.name).toBe('window.0 + interest-ranking.0');
+  expect(report.counters.events).toBe(1);
+});
+
 it('has the edges that rivulet topology draws', () => {
   const { edges } = statusReport(sources([]));
   const drawn = toMermaid(topology).replaceAll(/\(\[[^\]]+\]\)|\[\([^)]+\)\]/g, '');
