@@ -161,7 +161,7 @@ function pipeline({ trigger, mode, watermarkDelayMs: delayMs, ...options }: Pipe
       popularity: options.popularity.from === 'events',
       engagements: countedTypes(options),
     }),
-    window: window(options.window),
+    window: window({ ...options.window, isSparse: mode === 'bounded' }),
     // Live, the view reads which items and when, not how often.
     interestRanking: interestRanking({
       scope: options.interest,
