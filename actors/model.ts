@@ -178,15 +178,14 @@ export const trendingTops = frameType('trending-top', {
   before: 'f64',
 });
 
-/** The final list of a window, over all items, in rank order. `start` and `end` epoch ms. */
+/** The final list of a window, over all items, in rank order. `start` epoch ms. */
 const trendingRow = {
   start: 'f64',
-  end: 'f64',
   item: 'text',
   views: 'u32',
   clicks: 'u32',
   score: 'f64',
-  rank: 'u32',
+  rank: 'u8',
 } as const;
 export const trendingHours = frameType('trending-hour', trendingRow);
 export const trendingDays = frameType('trending-day', trendingRow);

@@ -69,7 +69,7 @@ function liveTopology(options: PipelineOptions): Topology {
   const { core, edges } = pipeline(options);
   const { popularity: tops, interestRanking: ranking, parse: entry, window: windows } = core;
   const view = recommendations();
-  const [items, titles] = [parseItems(), catalogue()];
+  const [items, titles, lists] = [parseItems(), catalogue(), trendingLists()];
   const late = topic('late', events, 'user', { browsable: true });
   const deadLetter = topic('dead-letter', deadLetters, 'source', { browsable: true });
   const { history: retention } = options;
@@ -80,9 +80,9 @@ function liveTopology(options: PipelineOptions): Topology {
   });
   return defineTopology({
     partitions: options.partitions,
-    stages: [items, titles, ...Object.values(core), view],
+    stages: [items, titles, ...Object.values(core), lists, view],
     topics: [late, deadLetter, ...(retention === undefined ? [] : [history])],
-    views: new Set([view.id, core.trendingLists.id, titles.id]),
+    views: new Set([view.id, lists.id, titles.id]),
     edges: [
       edge(source('events'), entry.in.events, { by: 'source' }),
       // Of a watched folder, into partition 0: nobody waits for its end.
@@ -90,6 +90,7 @@ function liveTopology(options: PipelineOptions): Topology {
       // Loaded now or never: nobody waits for it.
       edge(source('popularity-table', { awaited: false }), tops.in.table, { by: 'item' }),
       ...edges,
+      edge(core.trending.out.tops, lists.in.tops, { by: 'all' }),
       edge(core.watermark.out.past, windows.in.past, { by: 'user' }),
       edge(windows.out.past, ranking.in.past, { by: 'user' }),
       edge(ranking.out.interests, view.in.interests, { by: 'user' }),
@@ -135,8 +136,8 @@ function boundedTopology(options: PipelineOptions): Topology {
       edge(tops.out.lists, lists.in.lists, { by: 'all' }),
       edge(lists.out.rows, results.in.rows, { by: 'user' }),
       edge(ranking.out.interactions, interactionRows.in.rows, { by: 'user' }),
-      edge(core.trendingLists.out.hours, hours.in.rows, { by: 'same' }),
-      edge(core.trendingLists.out.days, days.in.rows, { by: 'same' }),
+      edge(core.trending.out.hours, hours.in.rows, { by: 'same' }),
+      edge(core.trending.out.days, days.in.rows, { by: 'same' }),
       edge(windows.out.late, late.in.rows, { by: 'user' }),
       edge(entry.out.deadLetters, deadLetter.in.rows, { by: 'source' }),
     ],
@@ -161,7 +162,7 @@ function pipeline({ trigger, mode, watermarkDelayMs: delayMs, ...options }: Pipe
       popularity: options.popularity.from === 'events',
       engagements: countedTypes(options),
     }),
-    window: window(options.window),
+    window: window({ ...options.window, isSparse: mode === 'bounded' }),
     // Live, the view reads which items and when, not how often.
     interestRanking: interestRanking({
       scope: options.interest,
@@ -169,15 +170,13 @@ function pipeline({ trigger, mode, watermarkDelayMs: delayMs, ...options }: Pipe
     }),
     popularity: popularity({ source: options.popularity, aligned: mode === 'bounded' }),
     trending: trending({ ...options.trending, published, delayMs }),
-    trendingLists: trendingLists({ published }),
   };
   const edges: Edge[] = [
     edge(core.parse.out.rows, core.watermark.in.events, { by: 'source' }),
     edge(core.watermark.out.rows, core.window.in.events, { by: 'user' }),
     edge(core.watermark.out.popularity, core.popularity.in.events, { by: 'item' }),
     edge(core.window.out.rows, core.interestRanking.in.rows, { by: 'user' }),
-    edge(core.watermark.out.engagements, core.trending.in.events, { by: 'item' }),
-    edge(core.trending.out.tops, core.trendingLists.in.tops, { by: 'all' }),
+    edge(core.watermark.out.engagements, core.trending.in.events, { by: mode === 'live' ? 'item' : 'all' }),
   ];
   return { core, edges };
 }

@@ -3,21 +3,18 @@
  *
  *   list(w, ranking, c) = the first n of ⋃ top_o(w, ranking, c)        o  a trending instance; see maths/trending-list
  *
- *   live      a view of the newest window: `trendingReader` reads its state, synchronously, between two inputs. Every change of a list has a
- *             revision, which is the same on all nodes, since it follows from the mailbox alone
- *   bounded   the closed windows, each kind ascending, at the end of the epoch in which they closed
+ * A view of the newest window: `trendingReader` reads its state, synchronously, between two inputs. Every change of a list has a revision, which is the
+ * same on all nodes, since it follows from the mailbox alone.
  *
- * State    live: per list the latest part of each instance (some 100 bytes an entry), and its revision; the latest tick. A list without items is dropped.
- *          bounded: the lists of all instances for the windows that close in the running epoch, a row per item
+ * State    per list the latest part of each instance (some 100 bytes an entry), and its revision; the latest tick. A list without items is dropped.
  * Restart  restored with the snapshot; lists that arrived since are replayed from the mailbox.
  */
-import { merge, mergeMap } from 'rxjs';
+import { merge } from 'rxjs';
 import { input, json, keyed, readerOf, stage, value } from '../runtime/contract/stage.js';
 import { EVERY_CATEGORY, keyOf } from './maths/trending-groups.js';
 import { listOf, splitTrending, type TrendingEntry, type TrendingState } from './maths/trending-list.js';
 import { SIZE_MS, velocity } from './maths/trending.js';
-import { type TrendingRanking, type TrendingWindow, trendingDays, trendingHours, trendingTops } from './model.js';
-import { closingTables, collectClosing, releaseClosing } from './operators/collect-closing.js';
+import { type TrendingRanking, type TrendingWindow, trendingTops } from './model.js';
 import { mergeTops, rollOver } from './operators/merge-trending.js';
 
 const only = <T>([one]: readonly T[]): T => one!;
@@ -27,26 +24,17 @@ const state = {
   rolling: value<readonly string[]>(() => [], undefined, only),
   tick: value(() => 0, undefined, only),
   forgotten: value(() => 0, undefined, only),
-  closed: closingTables(),
 };
 
-export const trendingLists = ({ published }: { readonly published: 'live' | 'closed' }) =>
+export const trendingLists = () =>
   stage({
     id: 'trending-lists',
-    // Closed windows were one JSON value before.
-    version: published === 'live' ? 1 : 2,
+    version: 1,
     key: 'whole',
     inputs: { tops: input(trendingTops) },
-    outputs: { hours: trendingHours, days: trendingDays },
+    outputs: {},
     state,
-    pipeline: ({ inputs, ticks, epochEnds, inputEnd, state, out }) => {
-      if (published === 'live') return merge(inputs.tops.pipe(mergeTops(state)), ticks.pipe(rollOver(state)));
-      const closed = merge(epochEnds, inputEnd).pipe(
-        releaseClosing(state.closed),
-        mergeMap(({ hour, day }) => [...hour.map((frame) => out.hours(frame)), ...day.map((frame) => out.days(frame))]),
-      );
-      return merge(inputs.tops.pipe(collectClosing(state.closed)), closed);
-    },
+    pipeline: ({ inputs, ticks, state }) => merge(inputs.tops.pipe(mergeTops(state)), ticks.pipe(rollOver(state))),
   });
 
 export interface ReadEntry extends TrendingEntry {

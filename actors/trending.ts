@@ -11,7 +11,7 @@
  *             also when a step has begun; all of them when an hour has, and after a start with other options. Newest: the window that ends with
  *             the hour, or the step, of the latest known event. A tick is forwarded, before the lists, so that the stage that merges them
  *             can measure how long it has waited
- *   bounded   at the end of an epoch, and of the input, of the hours and days that close there: the list over all
+ *   bounded   in one instance, at the end of an epoch, and of the input: the list over all of the hours and days that close there
  *
  * An event is late when every hour and day that contains it is closed. Any other counts, also in the last hour if it happened then, although W
  * is behind it.
@@ -35,12 +35,15 @@ import {
   engagements,
   type EventType,
   LIST_MAX,
+  trendingDays,
+  trendingHours,
   trendingTops,
   type TrendingRanking,
 } from './model.js';
 import { adoptOptions, closePanes, countEngagements } from './operators/count-engagements.js';
 import { A_CLICK, A_VIEW, type CountOptions, TrendCounts } from './state/trend-counts.js';
 import type { Floors } from './state/counted-panes.js';
+import { ClosingWindows } from './state/closing-windows.js';
 import { TopItems } from './state/top-items.js';
 
 export interface TrendingOptions {
@@ -93,21 +96,21 @@ export const trending = (
 ) => {
   const { published, delayMs, rankings = [], itemsMax = ITEMS_MAX, viewWeight = 1, clickWeight = 2 } = options;
   const halfLifeMs = rankings.includes('decayed') ? (options.halfLifeMs ?? HALF_LIFE_MS) : undefined;
-  const counting: CountOptions = {
+  const counted: CountOptions = {
     ...{ kinds: kindsOf(options), viewWeight, clickWeight, itemsMax, delayMs, halfLifeMs },
     withSteps: published === 'live',
   };
   const listing = {
-    ...{ listSize: LIST_MAX, viewWeight, clickWeight, delayMs, halfLifeMs },
+    ...{ listSize: LIST_MAX, viewWeight, clickWeight, halfLifeMs },
     rankings: ['score' as const, ...rankings.filter((ranking) => ranking !== 'score')],
     rankedBy: JSON.stringify([viewWeight, clickWeight, rankings, halfLifeMs]),
   };
   return stage({
     id: 'trending',
     version: 1,
-    key: 'item',
+    key: published === 'live' ? 'item' : 'whole',
     inputs: { events: input(engagements) },
-    outputs: { tops: trendingTops },
+    outputs: { tops: trendingTops, hours: trendingHours, days: trendingDays },
     state: {
       items: itemTables(),
       names: nameTables(),
@@ -129,7 +132,23 @@ export const trending = (
     },
     repartition: moveTrending,
     pipeline: ({ inputs, epochEnds, ticks, inputEnd, state, out, partition }) => {
-      const counts = new TrendCounts(state, counting);
+      const counts = new TrendCounts(state, counted);
+      const counting = merge(adoptOptions(state, counts, listing), inputs.events.pipe(countEngagements(counts)));
+      if (published === 'closed') {
+        const windows = new ClosingWindows(state, counts, { listSize: LIST_MAX, viewWeight, clickWeight, delayMs });
+        // After the last epoch the open windows are published as well.
+        const closing = merge(
+          epochEnds.pipe(map(({ watermarkMs }) => windows.close(watermarkMs))),
+          inputEnd.pipe(map(() => windows.open())),
+        );
+        const rows = closing.pipe(
+          mergeMap(({ hour, day }) => [
+            ...hour.map((frame) => out.hours(frame)),
+            ...day.map((frame) => out.days(frame)),
+          ]),
+        );
+        return merge(counting, rows);
+      }
       const tops = new TopItems(state, counts, { ...listing, origin: partition });
       const newest = ticks.pipe(
         mergeMap(({ timeMs }) => [
@@ -137,16 +156,7 @@ export const trending = (
           ...tops.newest().map((frame) => out.tops(frame)),
         ]),
       );
-      // After the last epoch of a bounded job the open windows are published as well.
-      const closing = merge(
-        epochEnds.pipe(mergeMap(({ watermarkMs }) => tops.close(watermarkMs))),
-        inputEnd.pipe(mergeMap(() => tops.open())),
-      ).pipe(map((frame) => out.tops(frame)));
-      return merge(
-        adoptOptions(state, counts, listing),
-        inputs.events.pipe(countEngagements(counts)),
-        ...(published === 'live' ? [epochEnds.pipe(closePanes(counts)), newest] : [closing]),
-      );
+      return merge(counting, epochEnds.pipe(closePanes(counts)), newest);
     },
   });
 };

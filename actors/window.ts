@@ -20,7 +20,7 @@
  *
  * Events of the past are rows of their own windows, on an output of their own: never late, and in no table, since those windows are closed.
  *
- * State    the events of the running epoch, the rows of open windows (a table each) or sessions, C. Bounded by what W leaves open.
+ * State    the events of the running epoch, the rows of open windows or sessions, C. Bounded by what W leaves open.
  * Restart  restored with the snapshot, in the middle of an epoch too; the same rows come out, in the same order.
  */
 import { map, merge } from 'rxjs';
@@ -41,13 +41,22 @@ export interface WindowOptions {
   /** How much longer than its end a window stays open. */
   readonly allowedLatenessMs?: number;
   readonly output?: OutputMode;
+  /** Whether there may be few events in much time, as in files. */
+  readonly isSparse?: boolean;
 }
 
 const lowest = (instants: readonly number[]): number => Math.min(...instants);
 
+/** An hour of the default windows. */
+const SPARSE_BLOCK = 12;
 const TUMBLING: WindowKind = { kind: 'tumbling' };
 
-export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'update' }: WindowOptions = {}) => {
+export const window = ({
+  kind = TUMBLING,
+  allowedLatenessMs = 0,
+  output = 'update',
+  isSparse = false,
+}: WindowOptions = {}) => {
   const windows = windowsOf(kind, allowedLatenessMs);
   return stage({
     id: 'window',
@@ -68,7 +77,7 @@ export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'updat
       const open =
         windows.kind === 'session'
           ? new SessionWindowRows(state, windows)
-          : new FixedWindowRows(state.windows, windows);
+          : new FixedWindowRows(state.windows, windows, isSparse && output === 'update' ? SPARSE_BLOCK : 1);
       return merge(
         inputs.past.pipe(
           passPast(windows, count),

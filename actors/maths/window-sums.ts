@@ -27,21 +27,13 @@ export class WindowSums {
     private readonly paneAt: (paneMs: number) => PaneCounts | undefined,
   ) {}
 
-  /** Moves to the window that begins at `startMs`, with counts for items numbered below `items`. */
-  moveTo(startMs: number, items: number): void {
+  /** Moves to the window that begins at `startMs`, with counts for items numbered below `items`; returns the items of each pane that left or came. */
+  moveTo(startMs: number, items: number): Uint32Array[] {
     this.reserve(items);
-    const { sizeMs } = this;
-    const [before, from] = [this.startMs, startMs];
-    if (before === from) return;
-    const isFar = !(Math.abs(from - before) < sizeMs);
-    if (isFar) {
-      this.views.fill(0);
-      this.clicks.fill(0);
-    } else {
-      this.takePanes(before, before + sizeMs, (pane) => pane < from || pane >= from + sizeMs, -1);
-    }
-    this.takePanes(from, from + sizeMs, (pane) => isFar || pane < before || pane >= before + sizeMs, 1);
-    this.startMs = from;
+    const [before, after] = [this.startMs, startMs];
+    if (before === after) return [];
+    this.startMs = after;
+    return [...this.takePanes(before, after, -1), ...this.takePanes(after, before, 1)];
   }
 
   /** Adds what was added to a pane, if the window contains that pane. `rows` are those of the columns. */
@@ -68,16 +60,21 @@ export class WindowSums {
     this.clicks = new Uint32Array(0);
   }
 
-  private takePanes(fromMs: number, toMs: number, isWanted: (paneMs: number) => boolean, sign: 1 | -1): void {
-    for (let pane = fromMs; pane < toMs; pane += this.paneMs) {
-      const counts = isWanted(pane) ? this.paneAt(pane) : undefined;
+  /** Of the panes of a window that another one (NaN: none) does not have. */
+  private takePanes(ofMs: number, otherMs: number, sign: 1 | -1): Uint32Array[] {
+    const { sizeMs, paneMs } = this;
+    const taken: Uint32Array[] = [];
+    for (let pane = ofMs; pane < ofMs + sizeMs; pane += paneMs) {
+      const counts = pane >= otherMs && pane < otherMs + sizeMs ? undefined : this.paneAt(pane);
       if (counts === undefined) continue;
       const { items, views, clicks } = counts;
+      taken.push(items);
       for (let i = 0; i < items.length; i++) {
         this.views[items[i]!]! += sign * views[i]!;
         this.clicks[items[i]!]! += sign * clicks[i]!;
       }
     }
+    return taken;
   }
 
   private reserve(items: number): void {

@@ -1,7 +1,11 @@
 /**
- * Open tumbling and hopping windows: one table of rows for each window start.
+ * Open tumbling and hopping windows: a table of rows for each block of neighbouring windows, by the start of the block.
  *
  *   count(w, key) = Σ added(pane, key)      over the panes of w, over all epochs
+ *   w = block + window · slide              window  its number within the block
+ *
+ * A block is one window, unless rows are emitted as they change and time is sparse: a table of its own would be most of the cost of a window with a row
+ * or two. Its rows are dropped when all of its windows are closed.
  */
 import { CodeMap, FrameBuilder, type FrameOf, frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
 import { type FixedWindows, isClosed, rowsByWindow, startsOf } from '../maths/window.js';
@@ -10,8 +14,9 @@ import type { OpenWindows } from './open-windows.js';
 import { type EpochRows, ROW_KEY, ROW_TEXTS } from './epoch-log.js';
 import type { WindowOutput, WindowRows } from './window-output.js';
 
-/** A row of one window. `added` and `time` refer to what has not been emitted yet; `count` is the total. */
+/** A row of a window. `added` and `time` refer to what has not been emitted yet; `count` is the total. */
 export const openRows = frameType('open-row', {
+  window: 'u32',
   ...rowKey,
   count: 'u32',
   added: 'u32',
@@ -19,7 +24,7 @@ export const openRows = frameType('open-row', {
 });
 
 type OpenRows = FrameOf<typeof openRows>;
-export const windowTables = () => tables(openRows, { key: ROW_KEY, by: 'user' });
+export const windowTables = () => tables(openRows, { key: ['window', ...ROW_KEY], by: 'user' });
 export type WindowTables = StateOf<ReturnType<typeof windowTables>>;
 
 /** The fixed windows over a state, which contains all of their data. */
@@ -27,15 +32,20 @@ export class FixedWindowRows implements OpenWindows {
   constructor(
     private readonly tables: WindowTables,
     private readonly windows: FixedWindows,
+    /** Windows per block; several only if neither `rows` nor `settle` are called. */
+    private readonly perBlock = 1,
   ) {}
 
   add(epoch: EpochRows, closedUpToMs: number, changed: WindowOutput | undefined): void {
-    const { windows } = this;
+    const { windows, blockMs } = this;
+    const columns = { ...epoch.columns, window: new Uint32Array(epoch.rows) };
     const startsOfPane = (pane: number): number[] =>
       startsOf(pane, windows).filter((start) => !isClosed(start + windows.sizeMs, windows, closedUpToMs));
     for (const { start, rows } of rowsByWindow(epoch.columns.pane, startsOfPane)) {
-      const table = this.tables.table(start);
-      const found = table.upsert(epoch.columns, rows);
+      const block = Math.floor(start / blockMs) * blockMs;
+      for (const row of rows) columns.window[row] = (start - block) / windows.slideMs;
+      const table = this.tables.table(block);
+      const found = table.upsert(columns, rows);
       addCounts(table.values, found, epoch, rows);
       if (changed !== undefined) takeChanged(table.values, found, rows, start, start + windows.sizeMs, changed);
     }
@@ -59,10 +69,15 @@ export class FixedWindowRows implements OpenWindows {
     for (const start of this.starts(closedUpToMs)) this.tables.drop(start);
   }
 
-  /** Of the windows that are closed at a watermark, ascending. */
+  private get blockMs(): number {
+    return this.windows.slideMs * this.perBlock;
+  }
+
+  /** Of the blocks that are closed at a watermark, ascending. */
   private starts(closedUpToMs: number): number[] {
-    const { windows } = this;
-    return this.tables.numbers().filter((start) => isClosed(start + windows.sizeMs, windows, closedUpToMs));
+    const { windows, blockMs } = this;
+    const endOf = (block: number): number => block + blockMs - windows.slideMs + windows.sizeMs;
+    return this.tables.numbers().filter((block) => isClosed(endOf(block), windows, closedUpToMs));
   }
 }
 

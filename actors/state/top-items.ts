@@ -3,8 +3,6 @@
  *
  *   newest()      of the newest windows: all lists when an hour has begun, else those of the marked categories, which it unmarks; and all of
  *                 the last hour and all by velocity when a step has begun, since they change with time
- *   close(W)      of each window that W closes and that had events: the list over all
- *   open()        the same of those that nothing has closed yet
  *
  * A list without items has one row with an absent item.
  */
@@ -13,22 +11,10 @@ import { FrameChunks } from '../maths/frame-chunks.js';
 import { NumberedOrder } from '../maths/item-order.js';
 import { NO_NAME } from './numbered-names.js';
 import { topRows } from '../maths/top-rows.js';
-import {
-  heatAt,
-  isClosed,
-  HOUR_MS,
-  scoreOf,
-  type ScoreWeights,
-  SIZE_MS,
-  startOf,
-  stepOf,
-  velocity,
-} from '../maths/trending.js';
+import { heatAt, scoreOf, type ScoreWeights, SIZE_MS, startOf, stepOf, velocity } from '../maths/trending.js';
 import { itemOf, ITEMS } from './trending-items.js';
 import type { WindowSums } from '../maths/window-sums.js';
 import {
-  CLOSING_WINDOWS,
-  type ClosingWindow,
   TRENDING_RANKINGS,
   type TrendingRanking,
   TRENDING_WINDOWS,
@@ -40,8 +26,6 @@ import type { CountState, TrendCounts } from './trend-counts.js';
 export interface TopItemsOptions extends ScoreWeights {
   readonly origin: number;
   readonly listSize: number;
-  /** The distance of W from the latest event. */
-  readonly delayMs: number;
   readonly halfLifeMs: number | undefined;
   readonly rankings: readonly TrendingRanking[];
 }
@@ -109,34 +93,6 @@ export class TopItems {
     const frames = chunks.finish();
     this.counts.saidAll();
     return frames;
-  }
-
-  /** The lists of the windows that are open, which stay so: the input of a bounded job may go on. */
-  open(): Tops[] {
-    return this.closing(Infinity);
-  }
-
-  /** The lists of the windows that W closes, which are then dropped. */
-  close(closesUpToMs: number): Tops[] {
-    const closing = this.closing(closesUpToMs);
-    this.counts.closeUpTo(closesUpToMs);
-    return closing;
-  }
-
-  private closing(closesUpToMs: number): Tops[] {
-    const closedUpToMs = this.state.closedUpTo.get();
-    if (!(closesUpToMs > closedUpToMs)) return [];
-    const { delayMs } = this.options;
-    const panes = this.state.panes.numbers();
-    const chunks = this.chunks(1);
-    for (const window of CLOSING_WINDOWS) {
-      const closes = (start: number): boolean =>
-        isClosed(window, start, closesUpToMs, delayMs) && !isClosed(window, start, closedUpToMs, delayMs);
-      for (const start of startsWith(panes, window).filter(closes)) {
-        this.appendLists(chunks, this.windowScores(window, start, false), 'score', [NO_NAME]);
-      }
-    }
-    return chunks.finish();
   }
 
   private chunks(lists: number): Chunks {
@@ -232,13 +188,4 @@ export class TopItems {
       columns.before[row] = item < 0 || before === undefined ? 0 : this.scoreIn(before, item);
     }
   }
-}
-
-/** The starts of windows that contain one of the panes, ascending. */
-function startsWith(panes: readonly number[], window: ClosingWindow): number[] {
-  const starts = new Set<number>();
-  for (const pane of panes) {
-    for (let start = startOf(window, stepOf(pane)); start <= pane; start += HOUR_MS) starts.add(start);
-  }
-  return [...starts].sort((a, b) => a - b);
 }

@@ -88,15 +88,15 @@ export function putInteractions(
   }
 }
 
-export function putTrending(file: ResultFile, _epoch: number, { rows, columns }: FrameOf<typeof trendingHours>): void {
-  const { start, end, views, clicks, score, rank } = columns;
+export function putTrending(file: ResultFile, sizeMs: number, { rows, columns }: FrameOf<typeof trendingHours>): void {
+  const { start, views, clicks, score, rank } = columns;
   const item = csvColumn(columns.item);
   let window = Buffer.alloc(0);
   for (let r = 0; r < rows; r++) {
     let at = file.room(FIXED_BYTES_MAX + textLength(item, r));
     const out = file.block;
-    if (r === 0 || start[r] !== start[r - 1] || end[r] !== end[r - 1])
-      window = Buffer.from(`${wholeSeconds(start[r]!)},${wholeSeconds(end[r]!)},`);
+    if (r === 0 || start[r] !== start[r - 1])
+      window = Buffer.from(`${wholeSeconds(start[r]!)},${wholeSeconds(start[r]! + sizeMs)},`);
     at = putBytes(out, at, window);
     at = putComma(out, putText(out, at, item, r));
     at = putComma(out, putInteger(out, at, views[r]!));

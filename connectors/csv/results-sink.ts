@@ -12,9 +12,10 @@
  */
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { trendingHours } from '../../actors/model.js';
 import { fatal } from '../../runtime/contract/errors.js';
 import type { Sink } from '../../runtime/contract/ports.js';
-import type { Frame } from '../../runtime/contract/stage.js';
+import type { Frame, FrameOf } from '../../runtime/contract/stage.js';
 import { ResultFile } from './result-file.js';
 import { putDeadLetters, putInteractions, putLate, putRecommendations, putTrending } from './result-rows.js';
 
@@ -30,7 +31,13 @@ interface Output {
 
 const TRENDING_HEADER = 'window_start,window_end,item_id,views,clicks,trending_score,rank\n';
 
-const TRENDING = { header: TRENDING_HEADER, put: putTrending as Output['put'], isOpen: true as const };
+const HOUR_MS = 3_600_000;
+const trending = (sizeMs: number, file: string): Output => ({
+  ...{ file, header: TRENDING_HEADER, isOpen: true },
+  put: (to, _epoch, frame) => {
+    putTrending(to, sizeMs, frame as FrameOf<typeof trendingHours>);
+  },
+});
 
 const OUTPUTS: Readonly<Record<string, Output>> = {
   ranked: {
@@ -50,8 +57,8 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
     header: 'epoch,event_time,event_type,product_id,category_code,brand,price,user_id\n',
     put: putLate as Output['put'],
   },
-  'trending-hour': { ...TRENDING, file: 'trending_1h.csv' },
-  'trending-day': { ...TRENDING, file: 'trending_24h.csv' },
+  'trending-hour': trending(HOUR_MS, 'trending_1h.csv'),
+  'trending-day': trending(24 * HOUR_MS, 'trending_24h.csv'),
   'dead-letter': { file: 'dead-letter.jsonl', header: '', put: putDeadLetters as Output['put'] },
 };
 

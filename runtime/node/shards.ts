@@ -40,7 +40,7 @@ export const allShards = (topology: Topology): ShardSpec[] => {
 export type Weights = Readonly<Record<PartitionKey, number>>;
 
 /** Rough shares of the work. Parsing files costs about as much as all stages of users … */
-export const BOUNDED_WEIGHTS: Weights = { source: 4, user: 4, item: 1, whole: 0.1 };
+export const BOUNDED_WEIGHTS: Weights = { source: 4, user: 4, item: 0.1, whole: 1 };
 /** … while in live operation messages dominate, and the users' stages have most of them. */
 export const LIVE_WEIGHTS: Weights = { source: 1.5, user: 4, item: 1, whole: 0.1 };
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { StageDriver } from '../support/stage-driver.js';
 import { HOUR } from '../support/trending-oracle.js';
 import { play, type Saying, type Step } from './script.js';
-import { closed, did, feed, lastHoursOf, listsOf, live, MINUTE, TICK } from './trending-script.js';
+import { closed, closedOf, did, feed, lastHoursOf, listsOf, live, MINUTE, TICK } from './trending-script.js';
 
 describe('the last hour', () => {
   const minutes = (...at: readonly number[]): Step => ({ end: true, asOfMs: Math.max(...at) * MINUTE });
@@ -80,7 +80,7 @@ describe('the last hour', () => {
     const keys = driver.instance.keys();
     driver.feed('events', [did('view', 'a', 11)]);
     expect(driver.instance.keys()).toBe(keys);
-    const said = listsOf([driver.endInput().rows as Saying]);
+    const said = closedOf([driver.endInput().rows as Saying]);
     expect(said).toHaveLength(25);
   });
 });

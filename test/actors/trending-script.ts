@@ -29,6 +29,19 @@ export const lastHoursOf = (said: readonly Saying[]): string[] =>
     (ms) => `${ms / MINUTE}m`,
   );
 
+/** The same of the windows that close, whose lists are over all. */
+export const closedOf = (said: readonly Saying[]): string[] =>
+  said.flatMap((saying) =>
+    (['hour', 'day'] as const).flatMap((window) => {
+      const lists = new Map<string, string[]>();
+      for (const r of rowsSaid([saying], window === 'hour' ? 'hours' : 'days')) {
+        const list = `${window} ${hours(Number(r['start']))}:`;
+        lists.set(list, [...(lists.get(list) ?? []), `${r['item']} ${r['views']}v${r['clicks']}c=${r['score']}`]);
+      }
+      return [...lists].map(([list, items]) => [list, ...items].join(' '));
+    }),
+  );
+
 function textsOf(
   said: readonly Saying[],
   isWanted: (row: { readonly window?: unknown }) => boolean,

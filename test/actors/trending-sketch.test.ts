@@ -91,7 +91,7 @@ describe('with more items than there is room for', () => {
       );
       driver.feed('events', rows);
     }
-    const said = driver.endInput().rows['tops']!.filter((r) => r['window'] === 0);
+    const said = driver.endInput().rows['hours']!;
     for (let hour = 0; hour < hours; hour++) {
       const best = said.filter((r) => r['start'] === hour * HOUR).slice(0, 1);
       expect(best).toMatchObject([{ item: `i${hour}`, views: 12 * 100 }]);

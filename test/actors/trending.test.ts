@@ -3,7 +3,7 @@ import type { trending } from '../../actors/trending.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { HOUR } from '../support/trending-oracle.js';
 import { play, rowsSaid, type Step } from './script.js';
-import { closed, did, feed, listsOf, live, MINUTE, TICK } from './trending-script.js';
+import { closed, closedOf, did, feed, listsOf, live, MINUTE, TICK } from './trending-script.js';
 
 const said = (stage: ReturnType<typeof trending>, ...steps: Step[]): string[] => listsOf(play(stage, steps));
 
@@ -198,18 +198,14 @@ describe('at the close of windows', () => {
       feed(did('view', 'c', 62)),
       { over: true },
     ];
-    const lists = play(closed(), steps).map((saying) => listsOf([saying]));
-    expect(lists.slice(0, 5)).toEqual([[], [], ['hour 0h score *: a 1v0c=1'], [], []]);
+    const lists = play(closed(), steps).map((saying) => closedOf([saying]));
+    expect(lists.slice(0, 5)).toEqual([[], [], ['hour 0h: a 1v0c=1'], [], []]);
     expect(lists[5]).toHaveLength(1 + 25);
-    expect(lists[5]!.slice(0, 3)).toEqual([
-      'hour 1h score *: b 1v0c=1',
-      'day -23h score *: a 1v0c=1',
-      'day -22h score *: a 1v0c=1 b 1v0c=1',
-    ]);
-    expect(lists[5]!.at(-1)).toBe('day 1h score *: b 1v0c=1');
+    expect(lists[5]!.slice(0, 3)).toEqual(['hour 1h: b 1v0c=1', 'day -23h: a 1v0c=1', 'day -22h: a 1v0c=1 b 1v0c=1']);
+    expect(lists[5]!.at(-1)).toBe('day 1h: b 1v0c=1');
     expect(lists[6]).toEqual([]);
     expect(lists[7]).toHaveLength(1 + 25);
-    expect(lists[7]![0]).toBe('hour 1h score *: b 1v0c=1 c 1v0c=1');
+    expect(lists[7]![0]).toBe('hour 1h: b 1v0c=1 c 1v0c=1');
   });
 
   it('an event that is late for the hour counts in the days that are open', () => {
@@ -220,10 +216,10 @@ describe('at the close of windows', () => {
       { end: true, watermarkMs: 3 * HOUR },
       { over: true },
     ];
-    const lists = listsOf(play(closed(), steps));
-    expect(lists[0]).toBe('hour 0h score *: a 1v0c=1');
+    const lists = closedOf(play(closed(), steps));
+    expect(lists[0]).toBe('hour 0h: a 1v0c=1');
     expect(lists.filter((list) => list.startsWith('hour'))).toHaveLength(1);
-    expect(lists.at(-1)).toBe('day 0h score *: a 1v0c=1 late 1v0c=1');
+    expect(lists.at(-1)).toBe('day 0h: a 1v0c=1 late 1v0c=1');
   });
 
   it('an event whose windows are all closed is let go', () => {
@@ -234,6 +230,6 @@ describe('at the close of windows', () => {
       feed(did('view', 'late', 2)),
       { over: true },
     ];
-    expect(listsOf(play(closed(), steps)).join()).not.toContain('late');
+    expect(closedOf(play(closed(), steps)).join()).not.toContain('late');
   });
 });

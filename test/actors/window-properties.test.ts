@@ -71,12 +71,14 @@ interface Run {
   readonly epochs: readonly OracleEpoch<Event>[];
   readonly latenessMs: number;
   readonly sizes: readonly number[];
+  readonly isSparse: boolean;
 }
 
 const run: fc.Arbitrary<Run> = fc.record({
   epochs: fc.array(epoch, { maxLength: 10 }).map(rising),
   latenessMs: fc.constantFrom(0, 0, 7),
   sizes: fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 4 }),
+  isSparse: fc.boolean(),
 });
 
 /** Of each two neighbours the watermarks are put in order, so that most windows are open for a while. */
@@ -91,10 +93,11 @@ const stepsOf = ({ epochs, sizes }: Run): Step[] =>
     { end: true, watermarkMs },
   ]);
 
-const optionsOf = (kind: string, output: OutputMode, { latenessMs }: Run): WindowOptions => ({
+const optionsOf = (kind: string, output: OutputMode, { latenessMs, isSparse }: Run): WindowOptions => ({
   kind: KINDS[kind]![0],
   output,
   allowedLatenessMs: latenessMs,
+  isSparse,
 });
 
 /** What each epoch said: its rows as the oracle writes them, its late events. */

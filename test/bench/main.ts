@@ -1,6 +1,6 @@
 /**
- * `npm run bench [replay|memory|live|memory-live|ingest|recovery|takeover|nodes|snapshots|pauses|import|prequential|answers|http|trending|trending-stream …]`: figures,
- * never assertions. Without arguments, all. Of live, memory-live and ingest, after `--`, each of several by commas:
+ * `npm run bench [replay|memory|sparse|live|memory-live|ingest|recovery|takeover|nodes|snapshots|pauses|import|prequential|answers|http|trending|trending-stream …]`:
+ * figures, never assertions. Without arguments, all. Of sparse, live, memory-live and ingest, after `--`, each of several by commas:
  *
  *   --rate 500,2000,10000   --chaining off,on   --partitions 4   --warm-up 30   --seconds 20   --users 300000   --minutes 5   --json
  */
@@ -21,6 +21,7 @@ import { benchRecovery } from './recovery.js';
 import { benchTakeover } from './takeover.js';
 import { benchTrending } from './trending.js';
 import { benchMemory, benchReplay, benchSnapshots } from './replay.js';
+import { benchSparse } from './sparse.js';
 import { benchTrendingStream } from './trending-stream.js';
 
 const { values, positionals } = parseArgs({
@@ -51,6 +52,7 @@ const plans = (): Plan[] =>
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   replay: () => benchReplay(3),
   memory: () => benchMemory(),
+  sparse: () => benchSparse(plans()),
   live: async () => {
     const stretches = { warmUpSeconds: one('warm-up'), seconds: one('seconds') };
     for (const plan of plans())

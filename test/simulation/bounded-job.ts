@@ -8,6 +8,7 @@ import { type Frame, frameOf } from '../../runtime/frames/frame.js';
 import type { ChunkSource, SourceChunk } from '../../runtime/contract/ports.js';
 import { writeChunks, writeTable } from '../../runtime/jobs/source-writer.js';
 import { SILENT } from '../runtime/tuning.js';
+import { SIZE_MS } from '../../actors/maths/trending.js';
 import { decimal, iso, quoted, type Shop, shopTexts, time, withCatalogue } from '../support/shop-files.js';
 import type { PlainRow } from '../support/topology-driver.js';
 import { again } from './breaking-writers.js';
@@ -90,11 +91,13 @@ function resultLines({ sink }: World): Shop['expected'] {
       const { user, item, count, views, carts, purchases } = r;
       lines['user_interactions.csv'].push([epoch, user, item, count, views, carts, purchases].join(','));
     } else if (topic.startsWith('trending-')) {
-      const { start, end, item, views, clicks, score, rank } = r;
-      const file = topic === 'trending-hours' ? 'trending_1h.csv' : 'trending_24h.csv';
-      lines[file].push(
-        [iso(start as number), iso(end as number), item, views, clicks, decimal(score as number), rank].join(','),
-      );
+      const { start, item, views, clicks, score, rank } = r;
+      const [file, size] =
+        topic === 'trending-hours'
+          ? (['trending_1h.csv', SIZE_MS.hour] as const)
+          : (['trending_24h.csv', SIZE_MS.day] as const);
+      const end = (start as number) + size;
+      lines[file].push([iso(start as number), iso(end), item, views, clicks, decimal(score as number), rank].join(','));
     } else if (topic === 'late') {
       const { user, item, category = '', brand = '', price } = r;
       const [at, type] = [time(r['time'] as number), EVENT_TYPES[r['type'] as number]];

@@ -8,7 +8,7 @@ import { type Engagement, rowOf } from './trending-oracle.js';
 const DELAY_MS = 600_000;
 
 export class LiveTrending {
-  readonly view = new StageDriver(trendingLists({ published: 'live' }));
+  readonly view = new StageDriver(trendingLists());
   private instances: StageDriver[];
   private asOfMs = -Infinity;
 
