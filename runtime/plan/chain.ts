@@ -84,10 +84,10 @@ export const stateOf = (host: AnyStage, name: string): string =>
 export const counterOf = (host: AnyStage, counter: Counter): string =>
   (stagesIn(host).find(({ counts }) => counts?.includes(counter)) ?? host).id;
 
-export function chain({ stages, inputs, inner, outputs }: ChainLinks): AnyStage {
+export function chain(links: ChainLinks): AnyStage {
+  const { stages, inputs, outputs } = links;
   const head = stages[0]!;
   const stageOf = (id: string): AnyStage => stages.find((one) => one.id === id)!;
-  const isOut = new Set(outputs.map((port) => nameInChain(port, head)));
   return stage({
     id: head.id,
     key: head.key,
@@ -108,73 +108,76 @@ export function chain({ stages, inputs, inner, outputs }: ChainLinks): AnyStage 
     ),
     counts: stages.flatMap(({ counts = [] }) => counts),
     holdsBack: (states) => stages.some((one) => one.holdsBack?.(ownStates(one, head, states) as never) ?? false),
-    pipeline: (context) => {
-      const { tallies = stages.map(newTally) } = context as ChainContext;
-      const inside = timed(tallies);
-      const handedOver = new Map<string, Subject<Frame>>();
-      const handOver = ({ stage: id, name }: Port, frame: Frame): void => {
-        const at = stages.findIndex((one) => one.id === id);
-        tallies[at]!.messages++;
-        tallies[at]!.rows += frame.rows;
-        inside(at, () => handedOver.get(`${id}.${name}`)!.next(frame));
-      };
-      const run = (one: AnyStage, at: number): Observable<Emission> => {
-        const ofChain = (name: string) => inputs.find(({ to }) => to.some((port) => isPort(port, one, name)));
-        const out = Object.fromEntries(
-          Object.keys(one.outputs).map((name) => [
-            name,
-            (frame: Frame, progress?: Progress): Emission => ({ output: name, frame, ...(progress && { progress }) }),
-          ]),
-        );
-        const within = <T>(values: Observable<T>): Observable<T> =>
-          at === 0 ? values : new Observable((to) => values.subscribe((value) => inside(at, () => to.next(value))));
-        const feeds: Observable<never>[] = [];
-        const ins = Object.keys(one.inputs).map((name) => {
-          const given = ofChain(name)?.name;
-          if (at === 0) return [name, given === undefined ? NEVER : context.inputs[given]];
-          const port = new Subject<Frame>();
-          handedOver.set(`${one.id}.${name}`, port);
-          if (given !== undefined) {
-            const frames = context.inputs[given] as Observable<Frame>;
-            feeds.push(
-              frames.pipe(
-                tap((frame) => handOver({ stage: one.id, name }, frame)),
-                ignoreElements(),
-              ),
-            );
-          }
-          return [name, port];
-        });
-        const own = {
-          ...context,
-          ...{
-            inputs: Object.fromEntries(ins) as typeof context.inputs,
-            state: ownStates(one, head, context.state),
-            out,
-          },
-          epochEnds: within(context.epochEnds),
-          ticks: within(context.ticks),
-          inputEnd: within(context.inputEnd),
-        };
-        const emissions = one.pipeline(own as never).pipe(
-          mergeMap((emission) => {
-            const { frame, output: name } = emission;
-            const output = nameInChain({ stage: one.id, name }, head);
-            const next = inner.filter(({ from }) => isPort(from, one, name));
-            if (next.length > 0 || isOut.has(output)) tallies[at]!.rowsOut += frame.rows;
-            if (frame.rows > 0) for (const { to } of next) handOver(to, frame);
-            return isOut.has(output) ? [{ ...emission, output }] : [];
-          }),
-          catchError((error: unknown) => {
-            throw new StageFailure(one.id, asError(error));
-          }),
-        );
-        return merge(...feeds, emissions);
-      };
-      // In order: an epoch end, and a tick, reaches a stage after what the one before has emitted for it.
-      return merge(...stages.map(run));
-    },
+    pipeline: (context) => runAll(links, context),
   }) as AnyStage;
+}
+
+/** The pipeline of a chain. In order: an epoch end, and a tick, reaches a stage after what the one before has emitted for it. */
+function runAll({ stages, inputs, inner, outputs }: ChainLinks, context: ChainContext): Observable<Emission> {
+  const head = stages[0]!;
+  const isOut = new Set(outputs.map((port) => nameInChain(port, head)));
+  const { tallies = stages.map(newTally) } = context;
+  const inside = timed(tallies);
+  const handedOver = new Map<string, Subject<Frame>>();
+  const handOver = ({ stage: id, name }: Port, frame: Frame): void => {
+    const at = stages.findIndex((one) => one.id === id);
+    tallies[at]!.messages++;
+    tallies[at]!.rows += frame.rows;
+    inside(at, () => handedOver.get(`${id}.${name}`)!.next(frame));
+  };
+  const run = (one: AnyStage, at: number): Observable<Emission> => {
+    const out = Object.fromEntries(
+      Object.keys(one.outputs).map((name) => [
+        name,
+        (frame: Frame, progress?: Progress): Emission => ({ output: name, frame, ...(progress && { progress }) }),
+      ]),
+    );
+    const within = <T>(values: Observable<T>): Observable<T> =>
+      at === 0 ? values : new Observable((to) => values.subscribe((value) => inside(at, () => to.next(value))));
+    const feeds: Observable<never>[] = [];
+    const ins = Object.keys(one.inputs).map((name) => {
+      const given = inputs.find(({ to }) => to.some((port) => isPort(port, one, name)))?.name;
+      if (at === 0) return [name, given === undefined ? NEVER : context.inputs[given]];
+      const port = new Subject<Frame>();
+      handedOver.set(`${one.id}.${name}`, port);
+      if (given !== undefined) {
+        const frames = context.inputs[given] as Observable<Frame>;
+        feeds.push(
+          frames.pipe(
+            tap((frame) => handOver({ stage: one.id, name }, frame)),
+            ignoreElements(),
+          ),
+        );
+      }
+      return [name, port];
+    });
+    const own = {
+      ...context,
+      ...{
+        inputs: Object.fromEntries(ins) as typeof context.inputs,
+        state: ownStates(one, head, context.state),
+        out,
+      },
+      epochEnds: within(context.epochEnds),
+      ticks: within(context.ticks),
+      inputEnd: within(context.inputEnd),
+    };
+    const emissions = one.pipeline(own as never).pipe(
+      mergeMap((emission) => {
+        const { frame, output: name } = emission;
+        const output = nameInChain({ stage: one.id, name }, head);
+        const next = inner.filter(({ from }) => isPort(from, one, name));
+        if (next.length > 0 || isOut.has(output)) tallies[at]!.rowsOut += frame.rows;
+        if (frame.rows > 0) for (const { to } of next) handOver(to, frame);
+        return isOut.has(output) ? [{ ...emission, output }] : [];
+      }),
+      catchError((error: unknown) => {
+        throw new StageFailure(one.id, asError(error));
+      }),
+    );
+    return merge(...feeds, emissions);
+  };
+  return merge(...stages.map(run));
 }
 
 const isPort = (port: Port, { id }: AnyStage, name: string): boolean => port.stage === id && port.name === name;

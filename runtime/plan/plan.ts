@@ -2,9 +2,10 @@
  * plan: how the stages of a topology run. The topology says what flows between them; the plan says which neighbours are one chain.
  *
  * A stage is chained to the one before when
- *   - it has the same key, and all that it reads comes from there, partition by partition; side inputs may come from elsewhere where there are no epochs to align, or where the
- *     chain reads the same anyway;
+ *   - it has the same key, and all that it reads comes from there, partition by partition; side inputs may come from elsewhere where there are no
+ *     epochs to align, or where the chain reads the same anyway;
  *   - neither is a view, which every node runs, nor divides its state over other partitions by rules of its own;
+ *   - it counts nothing that another of the chain counts: a counter is one stage's;
  *   - its mailbox is not read by others: `rivulet events tail` reads the one behind the stage that takes in what publishers send.
  */
 import { defineTopology, type Edge, edge, isSource, PUBLISHERS, type Topology } from '../contract/graph.js';
@@ -28,6 +29,7 @@ function mayFollow(topology: Topology, before: readonly AnyStage[], stage: AnySt
   if (tail.key !== stage.key || [tail, stage].some(({ id, repartition }) => views.has(id) || repartition !== undefined))
     return false;
   if (aligned.has(tail.id) !== aligned.has(stage.id) || takesInPublished(topology, tail)) return false;
+  if (before.some(({ counts = [] }) => counts.some((one) => stage.counts?.includes(one) === true))) return false;
   const upstreams = topology.upstreams(stage.id);
   const routes = topology.routes(tail.id).filter(({ to }) => to === stage.id);
   if (routes.length === 0 || routes.some(({ by }) => by !== 'same')) return false;

@@ -75,6 +75,7 @@ describe('an error', () => {
     ],
     [['topology', '--config', 'none.json'], 2, 'error: there is no file none.json [CONFIG_FILE]'],
     [['topology', '--set', 'partitions'], 2, 'Give key=value'],
+    [['repartition'], 2, 'error: what is to change: --partitions, --chaining, or both? [USAGE]'],
     [['get'], 2, "error: missing required argument 'user' [USAGE]"],
     [['get', 'u', '-n', '500'], 2, 'Give a whole number from 1 to 100.'],
     [

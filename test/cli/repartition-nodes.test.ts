@@ -28,12 +28,14 @@ const timeOf = (minute: number): string => `2026-11-01T10:${String(minute).padSt
 
 const rivulet = (...args: string[]): Promise<Ended> => runCli(cwd, [...args, '--nats-url', server!.url]);
 
-async function start(name: string, partitions: number): Promise<LiveNode> {
+async function start(name: string, partitions: number, chaining = 'off'): Promise<LiveNode> {
   const settings = [
     '--partitions',
     `${partitions}`,
     '--set',
     'copyEverySeconds=3600',
+    '--set',
+    `pipeline.chaining=${chaining}`,
     '--snapshot-every-seconds',
     '0.5',
   ];
@@ -83,8 +85,9 @@ async function stopped(events: number, ...nodes: readonly LiveNode[]): Promise<v
   }
 }
 
-const repartitioned = async (partitions: number): Promise<void> => {
-  const { code, stdout } = await rivulet('repartition', '--partitions', `${partitions}`, '--yes', '--data-dir', 'old');
+const repartitioned = async (partitions: number, chaining = 'off'): Promise<void> => {
+  const wanted = ['--partitions', `${partitions}`, '--chaining', chaining];
+  const { code, stdout } = await rivulet('repartition', ...wanted, '--yes', '--data-dir', 'old');
   expect([code, stdout]).toEqual([0, expect.stringContaining('copies in NATS')]);
 };
 
@@ -106,8 +109,8 @@ it('counts each event once, on the node that was repartitioned, one that lost a 
   const lost = await rivulet('repair', '--data-dir', 'nothing', '--set', 'partitions=3');
   expect(lost.stdout).toMatch(/^source-0\n( .*\n)*  there is no state of watermark\.0; LOG_GAP: .* were trimmed/m);
 
-  await repartitioned(4);
-  const pair = await Promise.all([start('old', 4), start('empty', 4)]);
+  await repartitioned(4, 'on');
+  const pair = await Promise.all([start('old', 4, 'on'), start('empty', 4, 'on')]);
   await publish(5, pair);
   await stopped(40, ...pair);
 

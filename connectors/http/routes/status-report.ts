@@ -56,7 +56,11 @@ export const statusReport = z
       .array(
         child.extend({
           level: z.enum(['server', 'thread']),
-          shards: z.array(child.extend({ instances: z.array(child).describe('Named <stage>.<partition>, of stages that run as one by all of them') })),
+          shards: z.array(
+            child.extend({
+              instances: z.array(child).describe('Named <stage>.<partition>, of stages that run as one by all of them'),
+            }),
+          ),
         }),
       )
       .describe(
