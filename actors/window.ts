@@ -47,8 +47,8 @@ export interface WindowOptions {
 
 const lowest = (instants: readonly number[]): number => Math.min(...instants);
 
-/** An hour of the default windows. */
-const SPARSE_BLOCK = 12;
+/** A day of the default windows. */
+const SPARSE_BLOCK = 288;
 const TUMBLING: WindowKind = { kind: 'tumbling' };
 
 export const window = ({
@@ -77,7 +77,11 @@ export const window = ({
       const open =
         windows.kind === 'session'
           ? new SessionWindowRows(state, windows)
-          : new FixedWindowRows(state.windows, windows, isSparse && output === 'update' ? SPARSE_BLOCK : 1);
+          : new FixedWindowRows(
+              state.windows,
+              windows,
+              isSparse && kind.kind === 'tumbling' && output === 'update' ? SPARSE_BLOCK : 1,
+            );
       return merge(
         inputs.past.pipe(
           passPast(windows, count),

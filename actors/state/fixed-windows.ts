@@ -5,10 +5,10 @@
  *   w = block + window · slide              window  its number within the block
  *
  * A block is one window, unless rows are emitted as they change and time is sparse: a table of its own would be most of the cost of a window with a row
- * or two. Its rows are dropped when all of its windows are closed.
+ * or two.
  */
 import { CodeMap, FrameBuilder, type FrameOf, frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
-import { type FixedWindows, isClosed, rowsByWindow, startsOf } from '../maths/window.js';
+import { type FixedWindows, isClosed, rowsByWindow, type RowsOfWindow, startsOf } from '../maths/window.js';
 import { rowKey, windowRows } from '../model.js';
 import type { OpenWindows } from './open-windows.js';
 import { type EpochRows, ROW_KEY, ROW_TEXTS } from './epoch-log.js';
@@ -32,22 +32,22 @@ export class FixedWindowRows implements OpenWindows {
   constructor(
     private readonly tables: WindowTables,
     private readonly windows: FixedWindows,
-    /** Windows per block; several only if neither `rows` nor `settle` are called. */
+    /** Windows per block; several only if they are tumbling, and neither `rows` nor `settle` are called. */
     private readonly perBlock = 1,
   ) {}
 
   add(epoch: EpochRows, closedUpToMs: number, changed: WindowOutput | undefined): void {
-    const { windows, blockMs } = this;
+    const { windows, perBlock } = this;
+    const { pane } = epoch.columns;
     const columns = { ...epoch.columns, window: new Uint32Array(epoch.rows) };
-    const startsOfPane = (pane: number): number[] =>
-      startsOf(pane, windows).filter((start) => !isClosed(start + windows.sizeMs, windows, closedUpToMs));
-    for (const { start, rows } of rowsByWindow(epoch.columns.pane, startsOfPane)) {
-      const block = Math.floor(start / blockMs) * blockMs;
-      for (const row of rows) columns.window[row] = (start - block) / windows.slideMs;
+    for (const { start: block, rows } of perBlock === 1 ? this.ofWindows(pane, closedUpToMs) : this.ofBlocks(pane)) {
+      if (perBlock > 1) for (const row of rows) columns.window[row] = (pane[row]! - block) / windows.slideMs;
       const table = this.tables.table(block);
       const found = table.upsert(columns, rows);
       addCounts(table.values, found, epoch, rows);
-      if (changed !== undefined) takeChanged(table.values, found, rows, start, start + windows.sizeMs, changed);
+      if (changed === undefined) continue;
+      const startOf = (row: number): number => block + columns.window[row]! * windows.slideMs;
+      takeChanged(table.values, found, rows, startOf, windows.sizeMs, changed);
     }
   }
 
@@ -66,18 +66,47 @@ export class FixedWindowRows implements OpenWindows {
   }
 
   close(closedUpToMs: number): void {
-    for (const start of this.starts(closedUpToMs)) this.tables.drop(start);
+    for (const block of this.tables.numbers()) {
+      if (this.isOver(block, this.perBlock - 1, closedUpToMs)) this.tables.drop(block);
+      else if (this.isOver(block, 0, closedUpToMs)) this.keepOpen(block, closedUpToMs);
+    }
   }
 
-  private get blockMs(): number {
-    return this.windows.slideMs * this.perBlock;
+  private ofWindows(panes: Float64Array, closedUpToMs: number): RowsOfWindow[] {
+    const { windows } = this;
+    return rowsByWindow(panes, (pane) =>
+      startsOf(pane, windows).filter((start) => !isClosed(start + windows.sizeMs, windows, closedUpToMs)),
+    );
   }
 
-  /** Of the blocks that are closed at a watermark, ascending. */
+  /** Windows ascending, as panes are: the rows of closed ones are late, and not here. */
+  private ofBlocks(panes: Float64Array): RowsOfWindow[] {
+    const blockMs = this.windows.slideMs * this.perBlock;
+    const blocks = panes.map((pane) => Math.floor(pane / blockMs) * blockMs);
+    const groups = rowsByWindow(blocks, (block) => [block]);
+    for (const { rows } of groups) rows.sort((a, b) => panes[a]! - panes[b]! || a - b);
+    return groups;
+  }
+
+  private isOver(block: number, window: number, closedUpToMs: number): boolean {
+    const { windows } = this;
+    return isClosed(block + window * windows.slideMs + windows.sizeMs, windows, closedUpToMs);
+  }
+
+  /** Drops the rows of closed windows when they are more than half of a block. */
+  private keepOpen(block: number, closedUpToMs: number): void {
+    const table = this.tables.table(block);
+    const window = table.keyOf('window');
+    const open = Uint32Array.from(window.keys()).filter((row) => !this.isOver(block, window[row]!, closedUpToMs));
+    if (open.length * 2 > table.rows) return;
+    const rows = table.frame(open);
+    this.tables.drop(block);
+    this.tables.table(block).put(rows);
+  }
+
+  /** Of the windows that are closed at a watermark, ascending. */
   private starts(closedUpToMs: number): number[] {
-    const { windows, blockMs } = this;
-    const endOf = (block: number): number => block + blockMs - windows.slideMs + windows.sizeMs;
-    return this.tables.numbers().filter((block) => isClosed(endOf(block), windows, closedUpToMs));
+    return this.tables.numbers().filter((start) => this.isOver(start, 0, closedUpToMs));
   }
 }
 
@@ -100,14 +129,15 @@ function takeChanged(
   { count, added, time }: Values,
   found: Uint32Array,
   rows: Uint32Array,
-  start: number,
-  end: number,
+  startOf: (row: number) => number,
+  sizeMs: number,
   changed: WindowOutput,
 ): void {
   for (let i = 0; i < found.length; i++) {
     const row = found[i]!;
     if (added[row] === 0) continue;
-    changed.add(rows[i]!, start, end, count[row]!, added[row]!, time[row]!);
+    const start = startOf(rows[i]!);
+    changed.add(rows[i]!, start, start + sizeMs, count[row]!, added[row]!, time[row]!);
     added[row] = 0;
     time[row] = -Infinity;
   }
