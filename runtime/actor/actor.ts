@@ -18,7 +18,7 @@ import { streamOf } from '../contract/graph.js';
 import { Predecessors } from '../log-integrity/predecessors.js';
 import { storedStates, instancePrefix } from '../state/keyspace.js';
 import { FOREIGN } from '../log-integrity/last-message.js';
-import { openOutbox, type Outbox } from './outbox.js';
+import { openOutbox, type Outbox, ownerOf } from './outbox.js';
 import { Pace } from './pace.js';
 import type { LogMessage, Reader, Waiting } from '../contract/ports.js';
 import { judgeLastRead, judgeTrim, mustFit } from '../log-integrity/verdict.js';
@@ -167,7 +167,8 @@ export class Actor {
     const first = messages[0]!;
     const last = messages.at(-1)!;
     const isForeign = !raw && (last.expected === undefined || !this.writers.has(last.subject));
-    if (isForeign && recordForeign(status, last))
+    // One with an owner was written by a stage that the topology of the version before had.
+    if (isForeign && ownerOf(last) === undefined && recordForeign(status, last))
       logger.warn({ stream: streamOf(stage.id), ...status.foreign!.last }, FOREIGN);
     const startedAt = performance.now();
     const rowsBefore = this.processor.rowsIn;

@@ -49,7 +49,7 @@ const JOINED_BYTES_MAX = 512 * 1024;
 
 /** The header that names the incarnation of an owner that wrote a message. */
 const OWNER = 'Rivulet-Owner';
-const ownerOf = ({ headers }: LogMessage): string | undefined => headers[OWNER.toLowerCase()];
+export const ownerOf = ({ headers }: LogMessage): string | undefined => headers[OWNER.toLowerCase()];
 
 export interface OutputLaneOptions {
   readonly log: Log;

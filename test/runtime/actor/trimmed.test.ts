@@ -175,3 +175,14 @@ it('what a stranger has written behind it takes no line’s last message away', 
   await bed.quiet();
   expect(own()).toEqual([last]);
 });
+
+it('what a stage has written that the topology does not have any more is skipped, and is nobody’s fault', async () => {
+  bed.start('read');
+  const sum = bed.start('sum', 0, { copied: everything });
+  const headers = { 'Rivulet-Owner': 'an instance of the version before' };
+  const before = await bed.log.publish('rivulet.sum.0.retired.0', new Uint8Array(0), { expected: 0, headers });
+  await bed.publish(line(1));
+  await bed.until(() => sum.status.snapshotSequence > before);
+  await bed.quiet();
+  expect(sum.status).toMatchObject({ restarts: 0, foreign: undefined });
+});
