@@ -243,7 +243,7 @@ export class Actor {
       await clock.sleep(waitMs, signal);
       if (signal.aborted) return;
       try {
-        await this.snapshotter.snapshot();
+        await this.snapshotter.snapshotIfDue();
       } catch (error) {
         this.fail(asError(error));
         return;

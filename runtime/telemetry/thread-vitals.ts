@@ -20,7 +20,7 @@ export interface NamedVitals extends ThreadVitals {
 
 const PEAK_MS = 15_000;
 /** Each sample wakes the thread: at 5 ms they were a quarter of what an idle node took. A delay is reported up to this much too short. */
-const RESOLUTION_MS = 20;
+const RESOLUTION_MS = 100;
 
 /** Vitals of the current thread. */
 export class OwnVitals {

@@ -27,7 +27,8 @@ export class Requests {
   private readonly waiting = new Map<string, Waiting>();
   /** Rejects pending API requests. */
   private readonly asking = new Set<(error: Error) => void>();
-  private readonly sweeper: NodeJS.Timeout;
+  /** While an answer is waited for. */
+  private sweeper: NodeJS.Timeout | undefined;
   private broken = false;
   private next = 0;
   private outgoing: Outgoing[] = [];
@@ -42,10 +43,6 @@ export class Requests {
       },
     });
     void this.watch();
-    this.sweeper = setInterval(() => {
-      this.sweep();
-    }, SWEEP_EVERY_MS);
-    this.sweeper.unref();
   }
 
   /** The answer to a publish. Rejects with Transient LOG_UNREACHABLE when there is no responder, LOG_UNKNOWN when there was no answer in time. */
@@ -54,6 +51,7 @@ export class Requests {
       this.mustBeConnected();
       const reply = `${this.inbox}.${this.next++}`;
       this.waiting.set(reply, { subject, sinceMs: performance.now(), resolve, reject });
+      this.sweepSoon();
       // All messages that the actors of this thread publish in one turn of the event loop are sent in one write: a write to a socket costs more than
       // all other work for a small message.
       if (this.outgoing.push({ subject, data, reply, headers }) === 1) {
@@ -112,7 +110,7 @@ export class Requests {
 
   /** Pending publishes have an unknown outcome. */
   close(): void {
-    clearInterval(this.sweeper);
+    clearTimeout(this.sweeper);
     this.sweep(-Infinity);
   }
 
@@ -134,6 +132,14 @@ export class Requests {
         for (const reject of this.asking) reject(transient('LOG_UNREACHABLE', 'the connection to NATS broke'));
       } else if (type === 'reconnect') this.broken = false;
     }
+  }
+
+  private sweepSoon(): void {
+    this.sweeper ??= setTimeout(() => {
+      this.sweeper = undefined;
+      this.sweep();
+      if (this.waiting.size > 0) this.sweepSoon();
+    }, SWEEP_EVERY_MS).unref();
   }
 
   private sweep(timeoutMs = this.timeoutMs): void {
