@@ -243,7 +243,7 @@ export class Actor {
       await clock.sleep(waitMs, signal);
       if (signal.aborted) return;
       try {
-        await this.snapshotter.snapshotIfDue();
+        await this.snapshotter.snapshot();
       } catch (error) {
         this.fail(asError(error));
         return;

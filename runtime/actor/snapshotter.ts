@@ -18,7 +18,6 @@ import { retryThroughFailover } from '../supervision/retry.js';
 import { isForeign } from '../log-integrity/last-message.js';
 import { type Outbox } from './outbox.js';
 import { judgeTrim, mustFit } from '../log-integrity/verdict.js';
-import type { ActorTuning } from './options.js';
 import type { InstanceParts, RecoveredSnapshot } from './recovery.js';
 import type { Clock, Logger, LogMessage, StoreChange } from '../contract/ports.js';
 import { type ActorStatus, recordSnapshot } from '../telemetry/status.js';
@@ -28,7 +27,7 @@ import type { Scheduler } from '../shards/scheduler.js';
 export interface SnapshotterOptions extends InstanceParts {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly tuning: Pick<ActorTuning, 'trimEveryMs' | 'snapshotEveryMs' | 'snapshotEveryBytes'>;
+  readonly tuning: { readonly trimEveryMs: number; readonly snapshotEveryBytes: number };
   readonly status: ActorStatus;
   /** The sequence that the copy of the snapshot includes: what follows it may still be needed. Absent: no copies are made. */
   readonly copied?: () => number;
@@ -40,8 +39,6 @@ export interface SnapshotterOptions extends InstanceParts {
 
 /** Snapshots whose size of input is recorded until the trim; less exact when more wait for a copy. */
 const UNTRIMMED_MAX = 64;
-/** An instance that has only read ticks and ends of epochs since its last snapshot waits so many times as long: a restart reads these again in no time. */
-const QUIET_TIMES = 15;
 /** Foreign subjects that are remembered at once: there may be as many as messages. Messages on others stay in the stream. */
 const FOREIGN_SUBJECTS_MAX = 1_000;
 
@@ -60,9 +57,6 @@ export class Snapshotter {
   private sequence: number;
   private storedAtMs: number;
   private written: number;
-  private writtenAtMs = -Infinity;
-  /** `rowsIn` of the processor then. */
-  private rowsWritten = 0;
   private trimmedAtMs = -Infinity;
   /** Bytes processed: so far, up to each snapshot since the last trim, and up to the last trim. */
   private bytes = 0;
@@ -106,17 +100,10 @@ export class Snapshotter {
     if (isRecord || !this.writers.has(subject)) this.seen.set(subject, sequence);
   }
 
-  /** As `snapshot`, unless it is too early for one. */
-  snapshotIfDue(): Promise<void> {
-    const { clock, tuning } = this.options;
-    const isQuiet = this.processor.rowsIn === this.rowsWritten;
-    return this.snapshot(!isQuiet || clock.monotonicMs() - this.writtenAtMs >= QUIET_TIMES * tuning.snapshotEveryMs);
-  }
-
   /** Writes what changed since the last one, if there was input, and trims. One at a time. */
-  async snapshot(isDue = true): Promise<void> {
+  async snapshot(): Promise<void> {
     while (this.running !== undefined) await this.running;
-    const isNew = isDue && this.sequence !== this.written;
+    const isNew = this.sequence !== this.written;
     // A full stream accepts no input, so there would be no next snapshot: a trim that failed is tried again.
     if (!isNew && this.left.length === 0 && this.droppable().length === 0) return;
     this.running = (isNew ? this.write() : this.trim()).finally(() => (this.running = undefined));
@@ -129,8 +116,6 @@ export class Snapshotter {
     const cutAtMs = clock.nowMs();
     // Read at the cut: encoding takes a while, and inputs go on.
     const { sequence, storedAtMs, bytes } = this;
-    this.writtenAtMs = clock.monotonicMs();
-    this.rowsWritten = this.processor.rowsIn;
     const lastRead = this.lastRead.all;
     const inputsDigest = this.inputs.digest;
     this.bytesSince = 0;
