@@ -66,9 +66,9 @@ async function known(): Promise<unknown> {
   };
   const { value: user } = await entry('interest-ranking/0/users/u');
   const { value: counts } = await entry('window/0/$counters/');
-  const { categories } = user as { categories: { category: string; value: number }[] };
+  const { categories } = user as { categories: [category: string, value: number, before: number][] };
   const { on_time: onTime, late } = counts as { on_time: number; late: number };
-  return { interests: categories.map(({ category, value }) => [category, value.toFixed(2)]), onTime, late };
+  return { interests: categories.map(([category, value]) => [category, value.toFixed(2)]), onTime, late };
 }
 
 const STORE = () => join(cwd, 'node', 'nats');
