@@ -69,7 +69,7 @@ export const rowKey = {
 
 /**
  * A row of a window: events counted by (window, user, item, type, category, brand, price). Window bounds and `time` (the latest event time among those
- * added) in epoch ms; `count` is the total so far; `added` is what this emission adds to it.
+ * added) in epoch ms; `added` is what this emission adds; `count` what the window has so far, where the stage stores that (see window).
  */
 export const windowRows = frameType('window-row', {
   windowStart: 'f64',

@@ -162,7 +162,7 @@ function pipeline({ trigger, mode, watermarkDelayMs: delayMs, ...options }: Pipe
       popularity: options.popularity.from === 'events',
       engagements: countedTypes(options),
     }),
-    window: window({ ...options.window, isSparse: mode === 'bounded' }),
+    window: window(options.window),
     // Live, the view reads which items and when, not how often.
     interestRanking: interestRanking({
       scope: options.interest,

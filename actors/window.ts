@@ -10,7 +10,7 @@
  * This is the rule of Spark 3.5, row for row; whether an event is late does not depend on order within its epoch. Late events are counted
  * and emitted on `late` at once. The output `rows`, windows ascending, then keys in order of first appearance:
  *
- *   update     the rows that the epoch changed: `count` in all, `added` by the epoch, `time` the latest that it added
+ *   update     the rows that the epoch changed: `count` and `added` by the epoch, `time` the latest that it added; the `count` of a session is in all
  *   append     the rows of the windows that close here: added = count, `time` the latest
  *   complete   the rows of all windows that were open, changed or not: it costs as much as all open rows, so it is for few keys
  *
@@ -20,7 +20,7 @@
  *
  * Events of the past are rows of their own windows, on an output of their own: never late, and in no table, since those windows are closed.
  *
- * State    the events of the running epoch, the rows of open windows or sessions, C. Bounded by what W leaves open.
+ * State    the events of the running epoch, C; of sessions, and for output append and complete, also the rows of open windows. Bounded by what W leaves open.
  * Restart  restored with the snapshot, in the middle of an epoch too; the same rows come out, in the same order.
  */
 import { map, merge } from 'rxjs';
@@ -28,7 +28,7 @@ import { input, stage, value } from '../runtime/contract/stage.js';
 import { instant } from './maths/instant.js';
 import { type WindowKind, windowsOf } from './maths/window.js';
 import { events, windowRows } from './model.js';
-import { closeWindows, type OutputMode } from './operators/close-windows.js';
+import { changesIn, closeWindows, ofOpenWindows, type OutputMode } from './operators/close-windows.js';
 import { countInEpoch } from './operators/count-in-epoch.js';
 import { passPast } from './operators/pass-past.js';
 import { epochLog } from './state/epoch-log.js';
@@ -41,22 +41,13 @@ export interface WindowOptions {
   /** How much longer than its end a window stays open. */
   readonly allowedLatenessMs?: number;
   readonly output?: OutputMode;
-  /** Whether there may be few events in much time, as in files. */
-  readonly isSparse?: boolean;
 }
 
 const lowest = (instants: readonly number[]): number => Math.min(...instants);
 
-/** A day of the default windows. */
-const SPARSE_BLOCK = 288;
 const TUMBLING: WindowKind = { kind: 'tumbling' };
 
-export const window = ({
-  kind = TUMBLING,
-  allowedLatenessMs = 0,
-  output = 'update',
-  isSparse = false,
-}: WindowOptions = {}) => {
+export const window = ({ kind = TUMBLING, allowedLatenessMs = 0, output = 'update' }: WindowOptions = {}) => {
   const windows = windowsOf(kind, allowedLatenessMs);
   return stage({
     id: 'window',
@@ -74,14 +65,12 @@ export const window = ({
     },
     counts: ['on_time', 'late'],
     pipeline: ({ inputs, epochEnds, state, out, count }) => {
-      const open =
+      const rowsAtEnd =
         windows.kind === 'session'
-          ? new SessionWindowRows(state, windows)
-          : new FixedWindowRows(
-              state.windows,
-              windows,
-              isSparse && kind.kind === 'tumbling' && output === 'update' ? SPARSE_BLOCK : 1,
-            );
+          ? ofOpenWindows(new SessionWindowRows(state, windows), output)
+          : output === 'update'
+            ? changesIn(windows, state.windows)
+            : ofOpenWindows(new FixedWindowRows(state.windows, windows), output);
       return merge(
         inputs.past.pipe(
           passPast(windows, count),
@@ -92,7 +81,7 @@ export const window = ({
           map((late) => out.late(late)),
         ),
         epochEnds.pipe(
-          closeWindows(state, open, output),
+          closeWindows(state, rowsAtEnd),
           map((rows) => out.rows(rows)),
         ),
       );

@@ -63,6 +63,12 @@ export function startsOf(pane: number, { sizeMs, slideMs }: FixedWindows): numbe
   return starts.reverse();
 }
 
+/** The same, of windows that are not closed. */
+export const openStartsOf =
+  (windows: FixedWindows, closedUpToMs: number) =>
+  (pane: number): number[] =>
+    startsOf(pane, windows).filter((start) => !isClosed(start + windows.sizeMs, windows, closedUpToMs));
+
 export const isClosed = (endMs: number, { latenessMs }: Windows, closedUpToMs: number): boolean =>
   endMs + latenessMs <= closedUpToMs;
 

@@ -1,22 +1,17 @@
 /**
- * Open tumbling and hopping windows: a table of rows for each block of neighbouring windows, by the start of the block.
+ * Open tumbling and hopping windows, for outputs that report what a window has in all: one table of rows for each window start.
  *
  *   count(w, key) = Σ added(pane, key)      over the panes of w, over all epochs
- *   w = block + window · slide              window  its number within the block
- *
- * A block is one window, unless rows are emitted as they change and time is sparse: a table of its own would be most of the cost of a window with a row
- * or two.
  */
 import { CodeMap, FrameBuilder, type FrameOf, frameType, type StateOf, tables } from '../../runtime/contract/stage.js';
-import { type FixedWindows, isClosed, rowsByWindow, type RowsOfWindow, startsOf } from '../maths/window.js';
+import { type FixedWindows, isClosed, openStartsOf, rowsByWindow } from '../maths/window.js';
 import { rowKey, windowRows } from '../model.js';
 import type { OpenWindows } from './open-windows.js';
 import { type EpochRows, ROW_KEY, ROW_TEXTS } from './epoch-log.js';
-import type { WindowOutput, WindowRows } from './window-output.js';
+import type { WindowRows } from './window-output.js';
 
-/** A row of a window. `added` and `time` refer to what has not been emitted yet; `count` is the total. */
+/** A row of a window. `added` is of the epochs since it was emitted last; `count` is the total, `time` the latest. */
 export const openRows = frameType('open-row', {
-  window: 'u32',
   ...rowKey,
   count: 'u32',
   added: 'u32',
@@ -24,7 +19,7 @@ export const openRows = frameType('open-row', {
 });
 
 type OpenRows = FrameOf<typeof openRows>;
-export const windowTables = () => tables(openRows, { key: ['window', ...ROW_KEY], by: 'user' });
+export const windowTables = () => tables(openRows, { key: ROW_KEY, by: 'user' });
 export type WindowTables = StateOf<ReturnType<typeof windowTables>>;
 
 /** The fixed windows over a state, which contains all of their data. */
@@ -32,22 +27,13 @@ export class FixedWindowRows implements OpenWindows {
   constructor(
     private readonly tables: WindowTables,
     private readonly windows: FixedWindows,
-    /** Windows per block; several only if they are tumbling, and neither `rows` nor `settle` are called. */
-    private readonly perBlock = 1,
   ) {}
 
-  add(epoch: EpochRows, closedUpToMs: number, changed: WindowOutput | undefined): void {
-    const { windows, perBlock } = this;
-    const { pane } = epoch.columns;
-    const columns = { ...epoch.columns, window: new Uint32Array(epoch.rows) };
-    for (const { start: block, rows } of perBlock === 1 ? this.ofWindows(pane, closedUpToMs) : this.ofBlocks(pane)) {
-      if (perBlock > 1) for (const row of rows) columns.window[row] = (pane[row]! - block) / windows.slideMs;
-      const table = this.tables.table(block);
-      const found = table.upsert(columns, rows);
+  add(epoch: EpochRows, closedUpToMs: number): void {
+    for (const { start, rows } of rowsByWindow(epoch.columns.pane, openStartsOf(this.windows, closedUpToMs))) {
+      const table = this.tables.table(start);
+      const found = table.upsert(epoch.columns, rows);
       addCounts(table.values, found, epoch, rows);
-      if (changed === undefined) continue;
-      const startOf = (row: number): number => block + columns.window[row]! * windows.slideMs;
-      takeChanged(table.values, found, rows, startOf, windows.sizeMs, changed);
     }
   }
 
@@ -66,47 +52,13 @@ export class FixedWindowRows implements OpenWindows {
   }
 
   close(closedUpToMs: number): void {
-    for (const block of this.tables.numbers()) {
-      if (this.isOver(block, this.perBlock - 1, closedUpToMs)) this.tables.drop(block);
-      else if (this.isOver(block, 0, closedUpToMs)) this.keepOpen(block, closedUpToMs);
-    }
-  }
-
-  private ofWindows(panes: Float64Array, closedUpToMs: number): RowsOfWindow[] {
-    const { windows } = this;
-    return rowsByWindow(panes, (pane) =>
-      startsOf(pane, windows).filter((start) => !isClosed(start + windows.sizeMs, windows, closedUpToMs)),
-    );
-  }
-
-  /** Windows ascending, as panes are: the rows of closed ones are late, and not here. */
-  private ofBlocks(panes: Float64Array): RowsOfWindow[] {
-    const blockMs = this.windows.slideMs * this.perBlock;
-    const blocks = panes.map((pane) => Math.floor(pane / blockMs) * blockMs);
-    const groups = rowsByWindow(blocks, (block) => [block]);
-    for (const { rows } of groups) rows.sort((a, b) => panes[a]! - panes[b]! || a - b);
-    return groups;
-  }
-
-  private isOver(block: number, window: number, closedUpToMs: number): boolean {
-    const { windows } = this;
-    return isClosed(block + window * windows.slideMs + windows.sizeMs, windows, closedUpToMs);
-  }
-
-  /** Drops the rows of closed windows when they are more than half of a block. */
-  private keepOpen(block: number, closedUpToMs: number): void {
-    const table = this.tables.table(block);
-    const window = table.keyOf('window');
-    const open = Uint32Array.from(window.keys()).filter((row) => !this.isOver(block, window[row]!, closedUpToMs));
-    if (open.length * 2 > table.rows) return;
-    const rows = table.frame(open);
-    this.tables.drop(block);
-    this.tables.table(block).put(rows);
+    for (const start of this.starts(closedUpToMs)) this.tables.drop(start);
   }
 
   /** Of the windows that are closed at a watermark, ascending. */
   private starts(closedUpToMs: number): number[] {
-    return this.tables.numbers().filter((start) => this.isOver(start, 0, closedUpToMs));
+    const { windows } = this;
+    return this.tables.numbers().filter((start) => isClosed(start + windows.sizeMs, windows, closedUpToMs));
   }
 }
 
@@ -121,25 +73,6 @@ function addCounts({ count, added, time }: Values, found: Uint32Array, epoch: Ep
     if (count[row] === 0 || latest[from]! > time[row]!) time[row] = latest[from]!;
     count[row]! += more[from]!;
     added[row]! += more[from]!;
-  }
-}
-
-/** Emits each changed row once, in the order of the epoch; resets `added` and `time`. */
-function takeChanged(
-  { count, added, time }: Values,
-  found: Uint32Array,
-  rows: Uint32Array,
-  startOf: (row: number) => number,
-  sizeMs: number,
-  changed: WindowOutput,
-): void {
-  for (let i = 0; i < found.length; i++) {
-    const row = found[i]!;
-    if (added[row] === 0) continue;
-    const start = startOf(rows[i]!);
-    changed.add(rows[i]!, start, start + sizeMs, count[row]!, added[row]!, time[row]!);
-    added[row] = 0;
-    time[row] = -Infinity;
   }
 }
 

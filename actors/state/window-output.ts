@@ -43,6 +43,13 @@ export class WindowOutput {
     this.time[row] = time;
   }
 
+  /** More events of a row that was added before. */
+  addTo(row: number, added: number, time: number): void {
+    this.count[row]! += added;
+    this.added[row]! += added;
+    if (time > this.time[row]!) this.time[row] = time;
+  }
+
   frame(): WindowRows {
     const { rows } = this;
     const { user, item, type, category, brand, price } = this.keys.columns;

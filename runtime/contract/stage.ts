@@ -48,6 +48,7 @@ export {
   value,
 } from '../state/kinds.js';
 export { type ColumnTable, NO_ROW } from '../frames/table.js';
+export { HashedIndex } from '../frames/row-index.js';
 export { type TableState as Tables, tables } from '../state/tables.js';
 export { deadLetters } from '../dead-letters/frame.js';
 export { type Rescaling, partitionOf, type PartitionCounts } from '../state/rescaling.js';
