@@ -27,6 +27,9 @@ import { upsertInterests } from './operators/upsert-interests.js';
 import { epochInterests, epochPairs, ofPast, portionsIn, RUNNING } from './state/epoch-interests.js';
 import { storedInterests } from './state/stored-interests.js';
 
+/** Of an instance. A user's are read and written once for an event; as objects they take three times the memory. */
+const INTERESTS_CACHED_BYTES_MAX = 1024 * 1024;
+
 export interface InterestRankingOptions {
   readonly scope: InterestScope;
   /** Whether interactions are reported so far, rather than of the epoch. */
@@ -52,7 +55,7 @@ export const interestRanking = ({ scope, totals = false, topCategories = 3 }: In
       interests: epochInterests(),
       pairs: epochPairs(),
       waiting: value(() => NONE_WAITING, undefined, anyWaiting),
-      users: keyed(storedInterests, { rescale: 'byKey' }),
+      users: keyed(storedInterests, { rescale: 'byKey', cachedBytesMax: INTERESTS_CACHED_BYTES_MAX }),
       totals: keyed(interactionTotals, { rescale: 'byKey' }),
     },
     holdsBack: ({ interests }) => portionsIn(interests).length > 0,

@@ -66,7 +66,8 @@ const seenItems: Codec<Seen> = {
   },
 };
 
-const RECENT_CACHED_BYTES_MAX = 4 * 1024 * 1024;
+/** As objects they take three times the memory. */
+const RECENT_CACHED_BYTES_MAX = 1024 * 1024;
 /** Read for one interaction out of RECENT_MAX. */
 const BEFORE_CACHED_BYTES_MAX = 1024 * 1024;
 

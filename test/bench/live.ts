@@ -9,14 +9,11 @@
  *
  * To compare with another build: RIVULET_BENCH_CLI=/other/checkout/dist/bin/rivulet.js
  */
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import type { RivuletClient } from '../../connectors/grpc/client/client.js';
 import { pause } from './fleet.js';
-import { cpuSeconds, DIST, percentile, round, say } from './machine.js';
+import { cpuSeconds, percentile, round, say } from './machine.js';
 import { costBetween, costText, MeasuredNode, type Plan, planText } from './measured-node.js';
 
 const PROBE_EVERY_MS = 25;
@@ -36,43 +33,28 @@ export interface LiveRun extends Plan {
 export async function benchLive(run: LiveRun, json: boolean): Promise<void> {
   const { rate, warmUpSeconds, seconds } = run;
   const node = await MeasuredNode.start(run);
-  const script = join(DIST, 'test/bench/live-load.js');
-  // Longer than is needed; it is ended when all is measured.
-  const args = [script, node.natsUrl, String(rate), String(warmUpSeconds + 10 * seconds + 60)];
-  const load = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   try {
-    await pause(warmUpSeconds * 1000);
-    const loadBefore = cpuSeconds(load.pid!);
-    const before = await node.totals();
-    await pause(seconds * 1000);
-    const cost = costBetween(before, await node.totals(), cpuSeconds(load.pid!) - loadBefore);
-    // Thousands: the node does not follow.
-    const { waiting } = await node.progress();
-    const endMs = performance.now() + seconds * 1000;
-    const latencies = await probeLatencies(node.client, node.natsUrl, () => performance.now() >= endMs);
-    if (load.exitCode !== null) throw new Error(`the load has ended with ${load.exitCode}`);
-    if (json) {
-      say(
-        JSON.stringify({
-          bench: 'live',
-          ...run,
-          ...cost,
-          waiting,
-          latencyMs: latencyOf(latencies),
-          probes: latencies.length,
-        }),
-      );
-      return;
-    }
-    say(`\nlive, ${rate} events/s, ${planText(run)}`);
-    say(`  ${costText(cost)}; ${waiting} messages wait`);
-    say(`  published → in the answer: ${percentiles(latencies)}   (${latencies.length} probes)`);
+    // Longer than is needed; it is ended when all is measured.
+    await node.loaded({ rate, seconds: warmUpSeconds + 10 * seconds + 60 }, async (load) => {
+      await pause(warmUpSeconds * 1000);
+      const loadBefore = cpuSeconds(load.pid!);
+      const before = await node.totals();
+      await pause(seconds * 1000);
+      const cost = costBetween(before, await node.totals(), cpuSeconds(load.pid!) - loadBefore);
+      // Thousands: the node does not follow.
+      const { waiting } = await node.progress();
+      const endMs = performance.now() + seconds * 1000;
+      const latencies = await probeLatencies(node.client, node.natsUrl, () => performance.now() >= endMs);
+      if (json) {
+        const latencyMs = latencyOf(latencies);
+        say(JSON.stringify({ bench: 'live', ...run, ...cost, waiting, latencyMs, probes: latencies.length }));
+        return;
+      }
+      say(`\nlive, ${rate} events/s, ${planText(run)}`);
+      say(`  ${costText(cost)}; ${waiting} messages wait`);
+      say(`  published → in the answer: ${percentiles(latencies)}   (${latencies.length} probes)`);
+    });
   } finally {
-    if (load.exitCode === null) {
-      const ended = once(load, 'exit');
-      load.kill('SIGTERM');
-      await ended;
-    }
     await node.stop();
   }
 }

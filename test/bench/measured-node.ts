@@ -1,5 +1,5 @@
 /** A node as people start it, in a process of its own, and what it costs: CPU of node, nats-server and load apart, messages and rows between stages. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
 import { freePort } from '../support/live-nodes.js';
 import { pause } from './fleet.js';
-import { childrenOf, CLI, cpuSeconds, round } from './machine.js';
+import { childrenOf, CLI, cpuSeconds, DIST, round } from './machine.js';
 
 /** How a node runs. */
 export interface Plan {
@@ -109,13 +109,25 @@ export class MeasuredNode {
     return { events: sum(...TAKEN_IN), waiting: sum('rivulet_stage_mailbox_lag_messages') };
   }
 
+  /** Load from a process of its own while `during` runs; see live-load.ts. Throws when it ends before. */
+  async loaded(
+    { rate, seconds, users }: { readonly rate: number; readonly seconds: number; readonly users?: number },
+    during: (load: ChildProcess) => Promise<void>,
+  ): Promise<void> {
+    const args = [this.natsUrl, rate, seconds, ...(users === undefined ? [] : [users])].map(String);
+    const stdio: StdioOptions = ['ignore', 'ignore', 'inherit'];
+    const load = spawn(process.execPath, [join(DIST, 'test/bench/live-load.js'), ...args], { stdio });
+    try {
+      await during(load);
+      if (load.exitCode !== null) throw new Error(`the load has ended with ${load.exitCode}`);
+    } finally {
+      await end(load);
+    }
+  }
+
   async stop(): Promise<void> {
     this.client.close();
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      const ended = once(this.process, 'exit');
-      this.process.kill('SIGTERM');
-      await ended;
-    }
+    await end(this.process);
     rmSync(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -129,6 +141,13 @@ export class MeasuredNode {
         .filter((line) => line.startsWith(`${name}{`) && line.includes(label))
         .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
   }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  await ended;
 }
 
 /** `loadCpu`: seconds of the process that published, in the same time. */

@@ -7,12 +7,10 @@
  *   state      LevelDB on disk
  *   snapshots  what stages write to LevelDB; `node` is what reached the disk for it, compactions included
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pause } from './fleet.js';
-import { childrenOf, DIST, round, say } from './machine.js';
+import { childrenOf, round, say } from './machine.js';
 import { MeasuredNode, type Plan, planText } from './measured-node.js';
 
 const MINUTE_MS = 60_000;
@@ -47,26 +45,21 @@ interface Sample {
 export async function benchMemoryLive(run: MemoryLiveRun, json: boolean): Promise<void> {
   const { rate, users, minutes } = run;
   const node = await MeasuredNode.start(run);
-  const args = [join(DIST, 'test/bench/live-load.js'), node.natsUrl, rate, minutes * 60 + 60, users].map(String);
-  const load = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   try {
-    if (!json)
-      say(`\nmemory, ${rate} events/s of ${users} users, ${planText(run)}; MB, writes in MB/s, bytes per event`);
-    let before = await sampleOf(node);
-    for (let minute = 1; minute <= minutes; minute++) {
-      await pause(MINUTE_MS);
-      if (load.exitCode !== null) throw new Error(`the load has ended with ${load.exitCode}`);
-      const sample = await sampleOf(node);
-      if (json) say(JSON.stringify({ bench: 'memory-live', ...run, minute, ...sample }));
-      else say(text(minute, sample, before));
-      before = sample;
-    }
+    await node.loaded({ rate, users, seconds: minutes * 60 + 60 }, async (load) => {
+      if (!json)
+        say(`\nmemory, ${rate} events/s of ${users} users, ${planText(run)}; MB, writes in MB/s, bytes per event`);
+      let before = await sampleOf(node);
+      for (let minute = 1; minute <= minutes; minute++) {
+        await pause(MINUTE_MS);
+        if (load.exitCode !== null) throw new Error(`the load has ended with ${load.exitCode}`);
+        const sample = await sampleOf(node);
+        if (json) say(JSON.stringify({ bench: 'memory-live', ...run, minute, ...sample }));
+        else say(text(minute, sample, before));
+        before = sample;
+      }
+    });
   } finally {
-    if (load.exitCode === null) {
-      const ended = once(load, 'exit');
-      load.kill('SIGTERM');
-      await ended;
-    }
     await node.stop();
   }
 }
