@@ -14,8 +14,8 @@
  * price is the mean over its events with a price and the purchases of its table row. An item with several categories is in the list of each with the whole
  * of N, and once over all. A bounded job has the table alone, which does not fade and whose categories are used unchanged.
  *
- * Lists that changed are published whole: at epoch ends when `aligned`; else at ticks, and at once while hardly any item is known, so that a new system
- * has something to recommend. With a half-life all are published again after each sixteenth of
+ * Lists that changed are published whole: at epoch ends when `aligned`; else at ticks, and at once when nothing had changed at the last tick, or while hardly
+ * any item is known: what changes now and then is seen at once, what changes all the time once a tick. With a half-life all are published again after each sixteenth of
  * it, so that what is compared has faded alike up to 4.5 %, and so they are after a restart with other weights or another half-life, which what was
  * counted before keeps.
  *
@@ -24,7 +24,7 @@
  *          of several (≤ 16,384; an item of a further one has its first category only).
  * Restart  restored with the snapshot; the lists themselves follow from the items and are built again when first needed.
  */
-import { filter, map, merge, mergeMap } from 'rxjs';
+import { filter, map, merge, mergeMap, type Observable } from 'rxjs';
 import { input, stage, value } from '../runtime/contract/stage.js';
 import { instant } from './maths/instant.js';
 import type { PopularitySource } from './maths/engagement-weights.js';
@@ -59,6 +59,12 @@ export const popularity = ({ source, listSize = LIST_MAX, aligned }: PopularityO
       // When all lists were last published because they had faded, in event time; and with which options.
       faded: value(() => -Infinity, instant, highest),
       countedBy: value(() => '', undefined, same),
+      // Whether no list had changed at the last tick.
+      calm: value(
+        () => false,
+        undefined,
+        (all: readonly boolean[]) => all.every(Boolean),
+      ),
     },
     repartition: moveItems,
     pipeline: ({ inputs, epochEnds, ticks, state, out, partition }) => {
@@ -67,9 +73,16 @@ export const popularity = ({ source, listSize = LIST_MAX, aligned }: PopularityO
         inputs.events.pipe(map((frame) => items.add(frame))),
         inputs.table.pipe(map((frame) => items.putTable(frame))),
       );
-      const early = wereFew.pipe(filter((few) => few && !aligned));
-      return merge(early, aligned ? epochEnds : ticks).pipe(
-        mergeMap(() => items.changedLists(partition)),
+      const { calm } = state;
+      const atOnce = wereFew.pipe(filter((few) => !aligned && (few || calm.get())));
+      const regular: Observable<unknown> = aligned ? epochEnds : ticks;
+      return merge(atOnce.pipe(map(() => false)), regular.pipe(map(() => true))).pipe(
+        mergeMap((isRegular) => {
+          const lists = items.changedLists(partition);
+          const isCalm = isRegular && lists.length === 0;
+          if (calm.get() !== isCalm) calm.set(isCalm);
+          return lists;
+        }),
         map((lists) => out.lists(lists)),
       );
     },

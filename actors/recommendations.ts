@@ -55,8 +55,8 @@ export interface ViewReader extends RecommendationReader {
   made(user: string, n: number): RankedList | undefined;
   /** A user that is known, among those in memory: the next one after `skip` others. */
   someUser(skip: number): string | undefined;
-  /** Unchanged for as long as the sources of the user's answers are unchanged, except the top lists of categories that the user is not interested in. */
-  version(user: string): string;
+  /** Unchanged for as long as the sources of the user's answers are unchanged; of those to questions about a category, with the category. */
+  version(user: string, category?: string): string;
 }
 
 /** A list of at most n items, and the top lists of which it was made. */
@@ -123,9 +123,14 @@ export const recommendationReader = readerOf(state, ({ lists: users, seen: seenB
     },
     fallback: () => first(ALL),
     topOf: first,
-    version: (user) => {
+    version: (user, asked) => {
       const [interests, seen] = [users.get(user), seenBy.get(user)];
-      const parts = [interests, seen, topOf(ALL), ...(interests ?? []).map(([category]) => topOf(category))];
+      const categories = [
+        ALL,
+        ...(interests ?? []).map(([category]) => category),
+        ...(asked === undefined ? [] : [asked]),
+      ];
+      const parts = [interests, seen, ...categories.map(topOf)];
       return [...parts.map(numbered), seen?.additions ?? 0].join();
     },
   };

@@ -49,8 +49,8 @@ export interface RecommendationAnswers {
 
 /** Lists and their changes: for those who follow one. */
 export interface RecommendationChanges extends RecommendationAnswers {
-  /** The same object (`===`) until an input of the user's list changes. Cheap. */
-  version(userId: string): unknown;
+  /** The same object (`===`) until an input of the list changes. Cheap. */
+  version(query: Pick<RecommendationQuery, 'userId' | 'category'>): unknown;
   /** Calls back after lists of any users may have changed, many times a second; returns the function that unsubscribes. */
   onChange(listener: () => void): () => void;
 }

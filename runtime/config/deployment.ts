@@ -67,7 +67,7 @@ export const commonSettings = (config: SchemaConfig): Settings =>
 export const encodeDeployment = (deployment: Deployment): string => JSON.stringify(deployment, undefined, 2);
 
 /** Settings that records of earlier versions do not have, with what held then. */
-const ADDED: Settings = { [CHAINING]: 'off' };
+const ADDED: Settings = { [CHAINING]: 'off', 'pipeline.windowOutput': 'update' };
 
 /** `undefined` if it is not a record. */
 export function decodeDeployment(stored: Uint8Array | string): Deployment | undefined {

@@ -142,9 +142,8 @@ const pipeline = z.strictObject({
     "how far publishers' clocks may be ahead of that of NATS and still move the watermark",
   ).default(60),
   allowedLatenessSeconds: fixed(amount(0, SECONDS_MAX, 'how long windows stay open past their end')).default(0),
-  windowOutput: oneOf(
-    ['update', 'append', 'complete'],
-    'which rows a window gives: changed ones, those of closed windows, or all',
+  windowOutput: fixed(
+    oneOf(['update', 'append', 'complete'], 'which rows a window gives: changed ones, those of closed windows, or all'),
   ).default('update'),
   idleAfterSeconds: amount(1, SECONDS_MAX, 'a source that is silent this long holds no one back').default(60),
   window: z

@@ -182,9 +182,9 @@ function userViews(
       const { items, model } = answer(reader, question);
       return { items: catalogue.named(items), model, asOfMs, staleMs, trace, kind: kindOf(items) };
     },
-    version: (user) => {
+    version: ({ userId: user, category }) => {
       const { reader, staleMs } = ofUser(user);
-      return `${reader.version(user)}/${catalogue.reportedRevision}/${staleMs === undefined}`;
+      return `${reader.version(user, category)}/${catalogue.reportedRevision}/${staleMs === undefined}`;
     },
     onChange,
   };

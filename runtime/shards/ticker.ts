@@ -21,7 +21,7 @@ export interface TickerOptions {
   readonly emitted: () => number;
 }
 
-/** When its stage has emitted nothing for this long, ticks are QUIET_EVERY_MS apart: what waits for time, such as users of an import, has had it by then. */
+/** When its stage has emitted nothing for this long, ticks are QUIET_EVERY_MS apart until it does: what waits for time, such as users of an import, has had it by then. */
 const QUIET_AFTER_MS = 120_000;
 export const QUIET_EVERY_MS = 5_000;
 
@@ -54,9 +54,15 @@ export class Ticker {
         status.refusal = isStored ? undefined : { sinceMs, reason: explain(error) };
         logger.debug({ err: error }, 'a tick was left out');
       }
-      if (emitted() !== rows) [rows, activeAtMs] = [emitted(), clock.monotonicMs()];
-      const isQuiet = clock.monotonicMs() - activeAtMs >= QUIET_AFTER_MS;
-      await clock.sleep(isQuiet ? Math.max(everyMs, QUIET_EVERY_MS) : everyMs, this.abort.signal);
+      const tickedAtMs = clock.monotonicMs();
+      do {
+        await clock.sleep(everyMs, this.abort.signal);
+        if (emitted() !== rows) [rows, activeAtMs] = [emitted(), clock.monotonicMs()];
+      } while (
+        !this.abort.signal.aborted &&
+        clock.monotonicMs() - activeAtMs >= QUIET_AFTER_MS &&
+        clock.monotonicMs() - tickedAtMs < QUIET_EVERY_MS
+      );
     }
     status.refusal = undefined;
   }

@@ -61,8 +61,10 @@ describe('recommendations, by hand', () => {
     expect(itemsOf(driver, 'u')).toEqual(['1', '2']);
     const reader = readerOf(driver);
     const before = reader.version('u');
+    const beforeOfAuto = reader.version('u', 'auto');
     feed(driver, 'popular', popular('auto', 0, ['4', 7]));
     expect(reader.version('u')).toBe(before);
+    expect(reader.version('u', 'auto')).not.toBe(beforeOfAuto);
     feed(driver, 'popular', popular('kids', 0, ['2', 301], ['1', 300]));
     expect(itemsOf(driver, 'u')).toEqual(['2', '1']);
     expect(reader.version('u')).not.toBe(before);

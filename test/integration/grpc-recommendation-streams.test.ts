@@ -81,7 +81,7 @@ class HandView implements RecommendationChanges {
   asked = 0;
   private readonly listeners = new Set<() => void>();
 
-  readonly version = (userId: string): unknown => this.versions.get(userId);
+  readonly version = ({ userId }: Pick<RecommendationQuery, 'userId'>): unknown => this.versions.get(userId);
 
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);

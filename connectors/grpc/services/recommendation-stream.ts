@@ -92,7 +92,7 @@ class Follower {
     if (this.isReading || !this.stream.isFree) return false;
     try {
       // Read before the answer: a change in between is seen in the next round.
-      const version = this.changes.version(this.query.userId);
+      const version = this.changes.version(this.query);
       const isDue = nowMs - this.stream.sentAtMs >= RESEND_MS;
       if (version === this.version && !isDue) return false;
       const answer = this.changes.get(this.query);
