@@ -32,7 +32,9 @@ export interface RecommendationPorts {
 const wishes = {
   n: itemsInQuery,
   category: categoryInQuery,
-  exclude_seen: flagInQuery('Leave out items that the user has interacted with'),
+  exclude_seen: flagInQuery(
+    'Leave out items that the user has interacted with, as far as they are among the latest 1,000',
+  ),
 };
 const wishQuery = z.strictObject(wishes);
 const userId = idText('Id of the user, as in the events');

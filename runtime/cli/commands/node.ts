@@ -114,7 +114,7 @@ function get(rivulet: Command): void {
     .argument('<user>', 'the user, as in the events')
     .option('-n, --number <n>', 'at most so many items', wholeNumber(1, 100), 10)
     .option('--category <name>', 'only items of this main category', nonEmpty)
-    .option('--exclude-seen', 'leave out what the user has interacted with')
+    .option('--exclude-seen', 'leave out what the user has interacted with (the latest 1,000 items)')
     .option('--explain', 'print the reason for each item');
   withLink(command)
     .option('--json', 'print the answer as JSON')

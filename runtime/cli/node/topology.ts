@@ -57,5 +57,5 @@ function asText(plan: readonly PlannedChain[]): string {
     String(partitions),
     key,
   ]);
-  return `${table(['RUN AS ONE', 'MAILBOX', 'INSTANCES', 'BY'], rows, new Set([2]))}\n`;
+  return `${table(['STAGES', 'MAILBOX', 'INSTANCES', 'BY'], rows, new Set([2]))}\n`;
 }

@@ -45,7 +45,7 @@ export type GetRecommendationsRequest = Message<"rivulet.v1.GetRecommendationsRe
   category: string;
 
   /**
-   * Leaves out items that the user has interacted with.
+   * Leaves out items that the user has interacted with: the latest 1,000 by event time are known.
    *
    * @generated from field: bool exclude_seen = 4;
    */
@@ -151,7 +151,7 @@ export type BatchGetRecommendationsRequest = Message<"rivulet.v1.BatchGetRecomme
   category: string;
 
   /**
-   * Leaves out items that the user has interacted with.
+   * Leaves out items that the user has interacted with: the latest 1,000 by event time are known.
    *
    * @generated from field: bool exclude_seen = 4;
    */
@@ -221,7 +221,7 @@ export type StreamRecommendationsRequest = Message<"rivulet.v1.StreamRecommendat
   category: string;
 
   /**
-   * Leaves out items that the user has interacted with.
+   * Leaves out items that the user has interacted with: the latest 1,000 by event time are known.
    *
    * @generated from field: bool exclude_seen = 4;
    */
