@@ -7,11 +7,13 @@ import { connectRivulet } from '../../connectors/grpc/client/client.js';
 import { countersIn } from '../support/live-nodes.js';
 import { eventually } from '../support/eventually.js';
 import { ROOT } from '../guards/source-files.js';
+import { type Missing, skipped } from '../support/requirements.js';
 import { runCli } from './run-cli.js';
 import { smallBed } from './small-node.js';
 
 const bed = smallBed();
 const MOVIELENS = join(ROOT, '..', 'shared', 'data', 'ml-latest-small');
+const noMovieLens: Missing = existsSync(MOVIELENS) ? undefined : '../shared/data is not there';
 
 const GENRES = ['Drama', 'Comedy', 'Western', 'Horror'];
 const FILMS = 80;
@@ -89,8 +91,8 @@ it('generated films: nothing is late, each event counts once, and lists change a
   expect(after[0]!.category).toBe(genreOf(3));
 }, 120_000);
 
-it.skipIf(!existsSync(MOVIELENS))(
-  'MovieLens (../shared/data): the same with 100,836 ratings',
+it.skipIf(noMovieLens)(
+  `MovieLens (../shared/data): the same with 100,836 ratings${skipped(noMovieLens)}`,
   async () => {
     const files = { movies: join(MOVIELENS, 'movies.csv'), ratings: join(MOVIELENS, 'ratings.csv') };
     const { before, after, events, published, counters } = await importBeside(files, '1');

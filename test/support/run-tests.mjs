@@ -15,7 +15,7 @@ const CLOSE_MS_MAX = 30_000;
 
 /** What CI may lack. Chromium, promtool and openssl it may not: `.ci/run` installs them. */
 const MAY_BE_MISSING = [
-  /^\.\.\/shared\/parity is not there$/,
+  /^\.\.\/shared\/(parity|data) is not there$/,
   /^RIVULET_CRASH_INPUT is not set$/,
   // Validators of manifests, and what belongs to them.
   /^(kubectl-validate|kustomize|hadolint|systemd-analyze|the validator of compose-spec) is not installed$/,
