@@ -79,7 +79,7 @@ export const popularity = ({ source, listSize = LIST_MAX, aligned }: PopularityO
       return merge(atOnce.pipe(map(() => false)), regular.pipe(map(() => true))).pipe(
         mergeMap((isRegular) => {
           const lists = items.changedLists(partition);
-          const isCalm = isRegular && lists.length === 0;
+          const isCalm = lists.length === 0 && (isRegular || calm.get());
           if (calm.get() !== isCalm) calm.set(isCalm);
           return lists;
         }),

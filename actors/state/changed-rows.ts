@@ -16,9 +16,8 @@ const KEY_WORDS = ROW_TEXTS.length + 3;
 export function changedRows(epoch: EpochRows, windows: FixedWindows, closedUpToMs: number): WindowRows {
   const { pane, added, time } = epoch.columns;
   const output = new WindowOutput(epoch);
-  let keys: Uint32Array | undefined;
+  const keys = keysOf(epoch);
   for (const { start, rows } of rowsByWindow(pane, openStartsOf(windows, closedUpToMs))) {
-    keys ??= keysOf(epoch);
     const index = new HashedIndex(KEY_WORDS);
     index.reserve(rows.length);
     const first = output.rows;

@@ -97,6 +97,17 @@ describe('from events, by hand', () => {
     expect(said.map((saying) => listsOf([saying]).length)).toEqual([2, 0, 2, 0, 0, 2, 0, 2]);
   });
 
+  it('says what changed at once also when events before it changed no list', () => {
+    const few = Array.from({ length: 11 }, (_, i) => [bought(`${i}`, 'kids'), bought(`${i}`, 'kids')]).flat();
+    const said = play(live({ listSize: 1 }), [
+      { feed: 'events', rows: few },
+      { tick: 1 },
+      { feed: 'events', rows: [bought('12', 'kids')] },
+      { feed: 'events', rows: [bought('13', 'auto')] },
+    ]);
+    expect(said.map((saying) => listsOf([saying]).length).slice(1)).toEqual([0, 0, 1]);
+  });
+
   it('says only lists that look different', () => {
     const said = play(live({ listSize: 1 }), [
       { feed: 'events', rows: [bought('a', 'kids'), bought('a', 'kids'), bought('b', 'auto')] },
