@@ -36,14 +36,6 @@ export function orderKey(item: string): number {
   return TEXT_KEY_MIN * (1 + fraction / 256 ** TEXT_KEY_BYTES);
 }
 
-/** For sorting: items with their order keys. */
-export interface KeyedItem {
-  readonly item: string;
-  readonly key: number;
-}
-
-export const compareKeyed = (a: KeyedItem, b: KeyedItem): number => a.key - b.key || compareItems(a.item, b.item);
-
 /** The order of numbered items. Keys are cached: most items are compared many times. */
 export class NumberedOrder {
   private keys: number[] = [];

@@ -13,7 +13,8 @@ import {
   type PartitionCounts,
 } from '../../runtime/contract/stage.js';
 import { LIST_MAX } from '../model.js';
-import { compareKeyed, type KeyedItem, orderKey } from './item-order.js';
+import { compareItems, orderKey } from './item-order.js';
+import { mergeSorted } from './merge-sorted.js';
 
 /** The latest list of a category from one popularity instance: columns of equal length, best first. */
 export interface TopList {
@@ -58,7 +59,8 @@ export interface MergedList {
   readonly dictionary: Dictionary;
 }
 
-interface Candidate extends KeyedItem {
+interface Candidate {
+  readonly item: string;
   readonly popularity: number;
   readonly category: string;
   readonly brand: string;
@@ -70,25 +72,31 @@ interface Candidate extends KeyedItem {
  * New instances publish their complete lists when they start.
  */
 export function splitAnew(lists: ListsOfCategory, { item: origins }: PartitionCounts): ListsOfCategory {
-  const best = bestOf(lists);
+  const best = bestOf(lists, Infinity);
   return Array.from({ length: origins }, (_, origin): TopList => {
     const own = best.filter(({ item }) => partitionOf(item, origins) === origin).slice(0, LIST_MAX);
     return { origin, ...columnsOf(own), popularity: own.map(({ popularity }) => popularity) };
   }).filter(({ items }) => items.length > 0);
 }
 
-/** Each item once, best first. */
-function bestOf(lists: ListsOfCategory): Candidate[] {
-  const candidates = lists.flatMap(({ items, popularity, categories, brands, prices }) =>
+/** The first n items, each once. */
+function bestOf(lists: ListsOfCategory, n: number): Candidate[] {
+  const candidates = lists.map(({ items, popularity, categories, brands, prices }) =>
     items.map((item, i): Candidate => ({
-      ...{ item, key: orderKey(item), popularity: popularity[i]! },
+      ...{ item, popularity: popularity[i]! },
       ...{ category: categories[i]!, brand: brands[i]!, price: prices[i]! },
     })),
   );
-  candidates.sort((a, b) => b.popularity - a.popularity || compareKeyed(a, b));
-  const listed = new Set<string>();
-  return candidates.filter(({ item }) => !listed.has(item) && listed.add(item));
+  const best = new Map<string, Candidate>();
+  for (const candidate of mergeSorted(candidates, compareCandidates)) {
+    if (best.size === n) break;
+    if (!best.has(candidate.item)) best.set(candidate.item, candidate);
+  }
+  return [...best.values()];
 }
+
+const compareCandidates = (a: Candidate, b: Candidate): number =>
+  b.popularity - a.popularity || compareItems(a.item, b.item);
 
 const columnsOf = (own: readonly Candidate[]) => ({
   items: own.map(({ item }) => item),
@@ -98,14 +106,14 @@ const columnsOf = (own: readonly Candidate[]) => ({
 });
 
 export function mergeLists(lists: ListsOfCategory, sizeMax: number): MergedList {
-  const best = bestOf(lists).slice(0, sizeMax);
+  const best = bestOf(lists, sizeMax);
   const dictionary = new DictionaryBuilder();
   for (const { item } of best) dictionary.addText(item);
   return {
     size: best.length,
     ...columnsOf(best),
     popularity: Float64Array.from(best, ({ popularity }) => popularity),
-    keys: Float64Array.from(best, ({ key }) => key),
+    keys: Float64Array.from(best, ({ item }) => orderKey(item)),
     dictionary,
   };
 }

@@ -15,7 +15,8 @@
  */
 import { partitionOf, type PartitionCounts } from '../../runtime/contract/stage.js';
 import { LIST_MAX, type TrendingRanking } from '../model.js';
-import { compareKeyed, orderKey } from './item-order.js';
+import { compareItems } from './item-order.js';
+import { mergeSorted } from './merge-sorted.js';
 
 export interface TrendingEntry {
   readonly item: string;
@@ -138,17 +139,20 @@ const revisionAfter = (revision: number, tickMs: number): number => Math.max(rev
 /** It is empty, and no instance has begun a newer stage. */
 export const isOver = ({ now, next }: TrendingState): boolean => next === undefined && listOf(now).length === 0;
 
+const compareEntries = (a: TrendingEntry, b: TrendingEntry): number =>
+  b.value - a.value || compareItems(a.item, b.item);
+
 const merged = new WeakMap<InstanceLists, readonly TrendingEntry[]>();
 
 /** All origins as one list. */
 export function listOf(said: InstanceLists): readonly TrendingEntry[] {
   const known = merged.get(said);
   if (known !== undefined) return known;
-  const all = Object.values(said.origins).flatMap((list) =>
-    list.map((entry) => ({ entry, item: entry.item, key: orderKey(entry.item) })),
-  );
-  all.sort((a, b) => b.entry.value - a.entry.value || compareKeyed(a, b));
-  const list = all.slice(0, LIST_MAX).map(({ entry }) => entry);
+  const list: TrendingEntry[] = [];
+  for (const entry of mergeSorted(Object.values(said.origins), compareEntries)) {
+    if (list.length === LIST_MAX) break;
+    list.push(entry);
+  }
   merged.set(said, list);
   return list;
 }
