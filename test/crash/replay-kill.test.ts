@@ -35,6 +35,7 @@ describe('a killed replay', () => {
     );
     expect(code).not.toBe(0);
     expect(stderr).toContain('REPLAY_OTHER_JOB');
+    expect(stderr).toContain('other than in this one: partitions');
     expect(stderr).toContain('--restart');
   });
 });

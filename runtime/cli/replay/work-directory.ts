@@ -46,11 +46,12 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
   const directory = resolve(dataDir, 'replay');
   const file = join(directory, 'job.json');
   let earlier = restart ? undefined : readJob(file);
-  const isSame = earlier !== undefined && isDeepStrictEqual(earlier.job, plain(job));
+  const others = earlier === undefined ? [] : differences(earlier.job, plain(job));
+  const isSame = earlier !== undefined && others.length === 0;
   if (earlier !== undefined && !earlier.finished && !isSame) {
     throw fatal(
       'REPLAY_OTHER_JOB',
-      `${directory} holds an unfinished replay of ${earlier.job.input} with other options or tables`,
+      `${directory} holds an unfinished replay of ${earlier.job.input}; other than in this one: ${others.join(', ')}`,
       {
         hint: 'finish that one, discard it with --restart, or give this one its own --data-dir',
       },
@@ -81,7 +82,19 @@ export function openWork(dataDir: string, job: Job, restart: boolean): Work {
   return { directory, resumed: earlier !== undefined, finishedEpochs, earlierSeconds, mark, discard };
 }
 
-const plain = (job: Job): unknown => JSON.parse(JSON.stringify(job)) as unknown;
+const plain = (job: Job): Job => JSON.parse(JSON.stringify(job)) as Job;
+
+/** Names of what differs, of options of the pipeline too. */
+function differences({ pipeline: a, ...one }: Job, { pipeline: b, ...other }: Job): string[] {
+  return [...differing(one, other), ...differing(a as object | undefined, b as object | undefined)];
+}
+
+function differing(a: object = {}, b: object = {}): string[] {
+  const [one, other] = [new Map(Object.entries(a)), new Map(Object.entries(b))];
+  return [...new Set([...one.keys(), ...other.keys()])].filter(
+    (key) => !isDeepStrictEqual(one.get(key), other.get(key)),
+  );
+}
 
 const isJobFile = hasFields({
   job: hasFields({ input: isText }),
