@@ -1,6 +1,7 @@
 /** The commands of `rivulet`: names, flags, help. Implementations are loaded when they run, so that help is fast. */
 import { Command, CommanderError } from 'commander';
 import { backupCommands } from './commands/backup.js';
+import { evaluateCommands } from './commands/evaluate.js';
 import { historyCommands } from './commands/history.js';
 import { importCommands } from './commands/import.js';
 import { inspectionCommands } from './commands/inspection.js';
@@ -67,6 +68,7 @@ export function program(): Command {
   backupCommands(rivulet);
   importCommands(rivulet);
   historyCommands(rivulet);
+  evaluateCommands(rivulet);
   inspectionCommands(rivulet);
   watchCommands(rivulet);
   stateCommands(rivulet);

@@ -13,6 +13,9 @@ export const ERROR_CODES = {
     'SOURCE_FOLDER',
     'SOURCE_FORMAT',
     'SOURCE_HEADER',
+    'SOURCE_MANIFEST',
+    'SOURCE_ROW',
+    'SOURCE_ZIP',
     'USAGE',
   ],
   /** A node or a job cannot start, or a node cannot be reached. */

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { recommendationReader } from '../../actors/recommendations.js';
 import { mainTopology } from '../../actors/topology.js';
 import { trendingReader } from '../../actors/trending-lists.js';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import { pipelineOptions } from '../../runtime/cli/node/node-options.js';
 import { CLASSIC } from '../support/popularity-source.js';
 import { loadConfig } from '../../runtime/config/config.js';

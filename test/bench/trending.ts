@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { CART, engagements, PURCHASE, VIEW } from '../../actors/model.js';
 import { trending } from '../../actors/trending.js';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import { decodeFrame, encodeFrame } from '../../runtime/frames/codec.js';
 import { StageInstance } from '../../runtime/actor/instance.js';
 import { FrameBuilder, type FrameOf } from '../../runtime/contract/stage.js';

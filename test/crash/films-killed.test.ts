@@ -7,7 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, expect, it } from 'vitest';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import { runCli, type Running, startCli, workingDirectory } from '../cli/run-cli.js';
 import { pause } from '../support/blows.js';
 import { eventually } from '../support/eventually.js';

@@ -8,7 +8,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, expect, it } from 'vitest';
 import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import { lastChunk } from '../../runtime/jobs/source-writer.js';
 import { outputOf, type Running, startCli, startProgram, workingDirectory } from '../cli/run-cli.js';
 import { ROOT } from '../guards/source-files.js';

@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type * as CliOptions from '../../runtime/cli/node/node-options.js';
 import type * as CliSettings from '../../runtime/cli/settings.js';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import type { Counters } from '../../runtime/actor/instance.js';
 import type * as MainNode from '../../runtime/node/node.js';
 import { ROOT } from '../guards/source-files.js';

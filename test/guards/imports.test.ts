@@ -76,6 +76,7 @@ const ROWS: readonly Row[] = [
   { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'actors/maths/ascii', 'actors/model', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', 'type:runtime/dead-letters/', 'fastify', '@fastify/*', 'zod'] },
   // Frame types are values: what reads and writes frames needs them.
   { from: 'connectors/csv/',    may: [...CONNECTOR, 'runtime/contract/stage', 'runtime/contract/exact-json', 'actors/model', 'actors/formats/limits'] },
+  { from: 'connectors/movielens/', may: [...CONNECTOR, 'connectors/csv/csv-rows', 'yauzl'] },
   { from: 'connectors/',        may: CONNECTOR },
 
   { from: 'test/',              may: ['*'] },

@@ -1,5 +1,5 @@
 /** What a stand-in node knows: items, lists, stages and refused events that look like those of a shop on a good day. */
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 
 export type StandInItem = {
   readonly item_id: string;

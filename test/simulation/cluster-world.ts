@@ -9,7 +9,7 @@
  *   CLUSTER-WORLD-4  What is copied is enough: a node that starts with nothing goes on from there, and comes to the same.
  *   CLUSTER-WORLD-5  Nothing stays behind in the object store but what the manifests name, and a bounded rest.
  */
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import { includedIn, type Manifest, readManifest } from '../../runtime/replication/store.js';
 import { streamOf } from '../../runtime/contract/graph.js';
 import { VIEW_STAGE } from '../../runtime/node/shards.js';

@@ -8,7 +8,7 @@ import { recommendationReader } from '../../actors/recommendations.js';
 import { mainTopology } from '../../actors/topology.js';
 import { trendingReader } from '../../actors/trending-lists.js';
 import { fnv1a, utf8 } from '../../runtime/frames/bytes.js';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import type { MailboxProcessor } from '../../runtime/actor/processor.js';
 import { type Frame, partitionBy, rowsOf } from '../../runtime/frames/frame.js';
 import { groupedBy } from '../runtime/actor/grouped.js';

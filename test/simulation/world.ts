@@ -6,7 +6,7 @@
  * A node groups shards; a shard has a disk and runs instances, each with its own supervisor and connection. Log and time are shared.
  */
 import type { ActorTuning } from '../../runtime/actor/options.js';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import { CLOCK, destinationsOf, streamOf, subjectOf } from '../../runtime/contract/graph.js';
 import type { Log, Store } from '../../runtime/contract/ports.js';
 import { filtersOf } from '../../runtime/contract/streams.js';

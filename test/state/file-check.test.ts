@@ -8,7 +8,7 @@ import { examineStore } from '../../state/examine-store.js';
 import { fileProblems, isAsClosed, markClosed } from '../../state/file-check.js';
 import { crc32c } from '../../state/crc.js';
 import { openLevelStore } from '../../state/level-store.js';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 
 const KEYS = 400;
 const key = (n: number): string => `stage/0/cell/key-${String(n).padStart(5, '0')}`;

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { runningProcesses } from '../../connectors/nats/embedded/process-table.js';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import { ended, type ReplayEnd, type ReplayRun, startReplay } from './replay-process.js';
 
 export const POLL_MS = 5;

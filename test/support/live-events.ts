@@ -3,7 +3,7 @@
  * popularity, all that decides the interests, and a last view of each user, for when all else is counted. Some are published twice, and some
  * are a day old, of users whose lists nobody looks at: those among the last ones are late, those before may share an epoch with the first events.
  */
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import type { Event } from './stubborn-publisher.js';
 
 export interface LiveEvents {

@@ -1,7 +1,7 @@
 /** Small seeded shops as CSV files, with the rows that the reference model gives for them. Made anew in each run: nothing is checked in. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { seededRandom } from '../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../actors/maths/random.js';
 import { referenceModel, type ReferenceEvent, type ReferencePopularityRow } from './reference-model.js';
 import { type Kind, trendingOracle } from './trending-oracle.js';
 

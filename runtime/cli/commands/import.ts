@@ -1,7 +1,8 @@
 /** Commands that bring the past into a deployment. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { NODE_ABOUTS, NODE_KEYS, type SettingOptions, withSettings } from '../settings.js';
+import { NODE_ABOUTS, NODE_KEYS, nonEmpty, positiveNumber, type SettingOptions, withSettings } from '../settings.js';
 import type { ImportOptions } from '../import/import.js';
+import type { ImportMovieLensOptions } from '../import/movielens.js';
 import type { RatingScale } from '../import/past-events.js';
 
 export function importCommands(rivulet: Command): void {
@@ -42,6 +43,49 @@ Examples:
   rivulet import events 2019-Oct.csv.gz 2019-Nov.csv.gz
   rivulet import events ratings.csv --rating-scale 0-10 --nats-url nats://nats-1:4222`,
   );
+  const movieLens = group
+    .command('movielens')
+    .summary('a set of ratings: MovieLens 100k to 32M, MovieTweetings')
+    .description(
+      'Copies the files of a set as they are, with a manifest that `rivulet validate` checks; publishes its films as items of the catalogue, with titles and\n' +
+        'all genres; and imports its ratings as events of the past, as `import events` does, or plays them as live events. The same command again goes on.',
+    )
+    .argument('<source>', 'a folder, a zip file, or the URL of one')
+    .option('--bronze <folder>', 'where the copies go (default: bronze in the data directory)', nonEmpty)
+    .option('--copy-only', 'copy the files, and no more: needs no node')
+    .addOption(
+      new Option('--speed <x>', 'play the ratings as live events, x times as fast as they were given').argParser(
+        positiveNumber,
+      ),
+    )
+    .addOption(
+      new Option('--rating-scale <from-to>', 'the range of the ratings (default: 0-10 where one is above 5)')
+        .argParser(ratingScale)
+        .conflicts('speed'),
+    )
+    .action(async (source: string, options: ImportMovieLensOptions) => {
+      const { importMovieLens } = await import('../import/movielens.js');
+      await importMovieLens(source, options);
+    });
+  withSettings(movieLens, NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    `
+Examples:
+  rivulet import movielens https://files.grouplens.org/datasets/movielens/ml-latest-small.zip
+  rivulet import movielens ml-1m.zip --bronze lake/bronze
+  rivulet import movielens ml-100k/ --speed 100000`,
+  );
+  rivulet
+    .command('validate')
+    .summary('whether the files that were imported are as they were received')
+    .description(
+      'Compares the files of a folder with its _manifest.json: bytes, rows and MD5. Exit code 0 only when all of them agree.',
+    )
+    .argument('<folder>', 'a folder that rivulet import movielens wrote')
+    .action(async (folder: string) => {
+      const { validate } = await import('../import/validate.js');
+      await validate(folder);
+    });
   const giveUp = group
     .command('give-up')
     .summary('end the import of a file that cannot be continued')

@@ -6,19 +6,7 @@
  * Ranks change: now and then a rarely bought item becomes a hit, and all items below it lose one rank. So hits rise and fade over minutes.
  */
 
-/** A number in [0, 1). */
-export type Random = () => number;
-
-/** mulberry32: small, fast, and deterministic for a seed. */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import type { Random } from '../../../actors/maths/random.js';
 
 export const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
 

@@ -4,7 +4,8 @@
  * Items and events have the fields of MovieLens: movie_id, "Title (Year)", genres joined by `|`; event_ts, no category, no price. Viewers' tastes change:
  * now and then one of their genres is replaced.
  */
-import { type DemoItem, pick, type Random } from './catalogue.js';
+import type { Random } from '../../../actors/maths/random.js';
+import { type DemoItem, pick } from './catalogue.js';
 import {
   type Action,
   type Luck,

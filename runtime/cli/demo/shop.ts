@@ -1,5 +1,6 @@
 /** shop: a shop's items, and what its visitors do: view, click, put into the cart, buy and rate. */
-import { type DemoItem, pick, type Random } from './catalogue.js';
+import type { Random } from '../../../actors/maths/random.js';
+import { type DemoItem, pick } from './catalogue.js';
 import {
   type Action,
   type Luck,

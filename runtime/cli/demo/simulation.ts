@@ -4,7 +4,8 @@
  * Visitors return, each with two or three preferred groups (main categories, genres). What they do during a visit is described by a `World`. About one
  * event in 500 is bad, so that there are dead letters to show; a few are duplicates or late.
  */
-import { DemoCatalogue, type DemoItem, pick, type Random, seededRandom } from './catalogue.js';
+import { type Random, seededRandom } from '../../../actors/maths/random.js';
+import { DemoCatalogue, type DemoItem, pick } from './catalogue.js';
 
 export interface SimulationOptions {
   readonly seed: number;

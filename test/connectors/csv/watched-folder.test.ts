@@ -16,7 +16,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WatchedFolder } from '../../../connectors/csv/watched-folder.js';
 import { fromBinary } from '@bufbuild/protobuf';
-import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../actors/maths/random.js';
 import type { FileRecord } from '../../../runtime/contract/ports.js';
 import { ensureStreams } from '../../../runtime/contract/streams.js';
 import { textOf } from '../../../runtime/frames/bytes.js';

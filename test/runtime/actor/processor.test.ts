@@ -4,7 +4,7 @@ import { map, merge } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { defineTopology, edge, source, topic, type Topology } from '../../../runtime/contract/graph.js';
 import { deadLetters, frameOf, input, RAW, stage, textOf } from '../../../runtime/contract/stage.js';
-import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../actors/maths/random.js';
 import { TopologyDriver } from '../../support/topology-driver.js';
 import { boundedToys, liveToys, weights, words } from '../toy-stages.js';
 

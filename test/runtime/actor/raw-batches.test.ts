@@ -7,7 +7,7 @@ import { MemoryStore } from '../../../state/memory-store.js';
 import { defineTopology, edge, source, topic } from '../../../runtime/contract/graph.js';
 import { frameOf, frameType, input, RAW, stage, textOf } from '../../../runtime/contract/stage.js';
 import { FailingLog } from '../../support/failing-log.js';
-import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../actors/maths/random.js';
 import { newStatus } from '../../../runtime/telemetry/status.js';
 import { ActorBed, line, ONE } from './actor-bed.js';
 import { liveToys } from '../toy-stages.js';

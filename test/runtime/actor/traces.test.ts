@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { mainTopology, type PipelineOptions } from '../../../actors/topology.js';
 import { type Envelope, EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { fnv1a, utf8 } from '../../../runtime/frames/bytes.js';
-import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../actors/maths/random.js';
 import { pipelineOptions } from '../../../runtime/cli/node/node-options.js';
 import { loadConfig } from '../../../runtime/config/config.js';
 import { MailboxProcessor } from '../../../runtime/actor/processor.js';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { frameOf } from '../../../runtime/frames/frame.js';
-import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../actors/maths/random.js';
 import { type PlainRow, TopologyDriver } from '../../support/topology-driver.js';
 import { groupedBy } from '../actor/grouped.js';
 import { boundedToys, liveToys, weights } from '../toy-stages.js';

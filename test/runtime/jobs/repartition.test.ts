@@ -6,7 +6,7 @@ import { recommendationReader } from '../../../actors/recommendations.js';
 import { trendingReader } from '../../../actors/trending-lists.js';
 import type { PipelineOptions } from '../../../actors/topology.js';
 import { fnv1a, utf8 } from '../../../runtime/frames/bytes.js';
-import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../actors/maths/random.js';
 import { statesWithoutRescaling, repartitionStage } from '../../../runtime/jobs/repartition.js';
 import { hostOf, nameInChain } from '../../../runtime/plan/chain.js';
 import { frameOf, type Keyed, rowsOf, type Tables } from '../../../runtime/contract/stage.js';

@@ -7,7 +7,7 @@ import { ensureStreams } from '../../../runtime/contract/streams.js';
 import { FailingStore } from '../../../state/failing-store.js';
 import { MemoryStore } from '../../../state/memory-store.js';
 import { FailingLog } from '../../support/failing-log.js';
-import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../actors/maths/random.js';
 import { MemoryLog } from '../../support/memory-log.js';
 import { MemorySink } from '../../support/memory-sink.js';
 import { toyBounded } from '../../simulation/toy-jobs.js';

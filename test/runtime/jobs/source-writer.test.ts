@@ -11,7 +11,7 @@ import { type ActorStatus, newStatus } from '../../../runtime/telemetry/status.j
 import { ensureStreams, streamsOf } from '../../../runtime/contract/streams.js';
 import { Ticker } from '../../../runtime/shards/ticker.js';
 import { drawn, FailingLog, scripted, SecondWriter } from '../../support/failing-log.js';
-import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../actors/maths/random.js';
 import { MemoryLog } from '../../support/memory-log.js';
 import { SILENT } from '../tuning.js';
 import { boundedToys, liveToys, weights } from '../toy-stages.js';

@@ -3,7 +3,7 @@
  * nothing had happened. In the other order it does not: the test can fail.
  */
 import { expect, it } from 'vitest';
-import { seededRandom } from '../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../actors/maths/random.js';
 import { streamsToSave } from '../../../runtime/cli/backup/order.js';
 import type { ReplicaStore } from '../../../runtime/replication/store.js';
 import { Host } from '../../../runtime/shards/host.js';

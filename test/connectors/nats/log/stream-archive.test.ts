@@ -7,7 +7,7 @@ import { connectNats } from '../../../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../../../connectors/nats/log/log.js';
 import { type SavedStream, StreamArchive } from '../../../../connectors/nats/log/stream-archive.js';
 import { utf8 } from '../../../../runtime/frames/bytes.js';
-import { seededRandom } from '../../../../runtime/cli/demo/catalogue.js';
+import { seededRandom } from '../../../../actors/maths/random.js';
 import type { Log, LogMessage } from '../../../../runtime/contract/ports.js';
 import { startTestNats, type TestNats } from '../../../support/nats.js';
 

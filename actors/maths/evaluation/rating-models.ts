@@ -1,0 +1,42 @@
+/**
+ * rating-models: predicted ratings, from those of the training part.
+ *
+ *   bias   r̂(u, i) = μ + b(i) + b(u)           μ  their mean        b(i) = Σ (r − μ) / (25 + n(i))        b(u) = Σ (r − μ − b(i)) / (10 + n(u))        Koren 2010
+ *   als    r̂(u, i) = x(u) · y(i), explicit (als/als.ts)
+ */
+import { type AlsOptions, trainAls } from '../als/als.js';
+import { type Sparse, transposed } from '../als/sparse.js';
+
+export const RATING_MODELS = ['bias', 'als'] as const;
+export type RatingModelName = (typeof RATING_MODELS)[number];
+
+export type Predictor = (user: number, item: number) => number;
+
+const [ITEM_SHRINKAGE, USER_SHRINKAGE] = [25, 10];
+
+export function bias(ratings: Sparse): Predictor {
+  const { value } = ratings;
+  const mean = value.reduce((sum, one) => sum + one, 0) / value.length;
+  const ofItems = deviations(transposed(ratings), () => mean, ITEM_SHRINKAGE);
+  const ofUsers = deviations(ratings, (item) => mean + ofItems[item]!, USER_SHRINKAGE);
+  return (user, item) => mean + ofItems[item]! + ofUsers[user]!;
+}
+
+/** Of each row: how far its values are above what is expected of their columns, less for rows of few. */
+function deviations({ rows, start, column, value }: Sparse, expected: (column: number) => number, shrinkage: number) {
+  return Float64Array.from({ length: rows }, (_, row) => {
+    const [from, to] = [start[row]!, start[row + 1]!];
+    let sum = 0;
+    for (let at = from; at < to; at++) sum += value[at]! - expected(column[at]!);
+    return sum / (shrinkage + to - from);
+  });
+}
+
+export function als(ratings: Sparse, options: AlsOptions): Predictor {
+  const { rank, users, items } = trainAls(ratings, options);
+  return (user, item) => {
+    let sum = 0;
+    for (let k = 0; k < rank; k++) sum += users[user * rank + k]! * items[item * rank + k]!;
+    return sum;
+  };
+}

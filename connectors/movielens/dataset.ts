@@ -1,0 +1,39 @@
+/**
+ * dataset: the files of a set of ratings, by the names that its editions give them.
+ *
+ *   MovieLens 100k       u.data, u.item, u.genre, u.user
+ *   MovieLens 1M, 10M    ratings.dat, movies.dat, tags.dat, users.dat
+ *   latest, 20M to 32M   ratings.csv, movies.csv, tags.csv, links.csv
+ *   MovieTweetings       ratings.dat, movies.dat, users.dat; also ratings-100K.dat and so on
+ */
+import { fatal } from '../../runtime/contract/errors.js';
+
+export interface DatasetFiles {
+  readonly ratings: string;
+  readonly movies: string | undefined;
+}
+
+const RATINGS = /^(ratings(-\w+)?\.(csv|dat)|u\.data)$/;
+const MOVIES = /^(movies(-\w+)?\.(csv|dat)|u\.item)$/;
+const OTHERS =
+  /^((tags|links|users)(-\w+)?\.(csv|dat)|u\.(genre|user|occupation|info)|README(\.\w+)?|LICENSE(\.\w+)?)$/;
+
+/** Whether a file belongs to a set; that of 100k also has its ratings in other divisions. */
+export const isOfDataset = (name: string): boolean => [RATINGS, MOVIES, OTHERS].some((known) => known.test(name));
+
+/** `where`: for the error, Fatal SOURCE_EMPTY, when there are no ratings or several files of them. */
+export function datasetFiles(names: readonly string[], where: string): DatasetFiles {
+  const ratings = names.filter((name) => RATINGS.test(name));
+  if (ratings.length !== 1) {
+    throw fatal('SOURCE_EMPTY', `${where} has ${ratings.length === 0 ? 'no' : 'several'} files of ratings`, {
+      hint: 'give the folder or zip file of one set, with ratings.csv, ratings.dat or u.data',
+    });
+  }
+  return { ratings: ratings[0]!, movies: names.find((name) => MOVIES.test(name)) };
+}
+
+/** As in `ml-latest-small`: movielens, latest-small. */
+export function datasetName(folder: string): { readonly name: string; readonly version: string } {
+  const [, version] = /^(?:ml|movielens)[-_]?(.+)$/i.exec(folder) ?? [];
+  return version === undefined ? { name: folder.toLowerCase(), version: 'unknown' } : { name: 'movielens', version };
+}

@@ -1,0 +1,67 @@
+/** receive: the files of a set, from a folder, a zip file or a URL of one, into a folder as they are. */
+import { createWriteStream } from 'node:fs';
+import { copyFile, readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fatal } from '../../runtime/contract/errors.js';
+import { isOfDataset } from './dataset.js';
+import { unzip } from './unzip.js';
+
+export interface Received {
+  readonly names: readonly string[];
+  /** Of the folder or zip file, without its ending. */
+  readonly called: string;
+}
+
+/** `scratch`: a folder for what is downloaded. `onBytes`: bytes that are downloaded, and of how many, if the server says so. */
+export async function receive(
+  source: string,
+  folder: string,
+  scratch: string,
+  onBytes: (bytes: number, of: number | undefined) => void,
+  signal: AbortSignal,
+): Promise<Received> {
+  if (isUrl(source)) {
+    const called = basename(new URL(source).pathname, '.zip');
+    const file = join(scratch, 'download.zip');
+    await download(source, file, onBytes, signal);
+    return { names: await unzip(file, folder, isOfDataset), called };
+  }
+  const found = await stat(source).catch(() => undefined);
+  if (found === undefined) {
+    throw fatal('SOURCE_UNREADABLE', `there is no ${source}`, { hint: 'give a folder, a zip file, or a URL of one' });
+  }
+  if (!found.isDirectory()) {
+    return { names: await unzip(source, folder, isOfDataset), called: basename(source, '.zip') };
+  }
+  const names = (await readdir(source)).filter(isOfDataset);
+  for (const name of names) await copyFile(join(source, name), join(folder, name));
+  return { names, called: basename(source) };
+}
+
+export const isUrl = (source: string): boolean => /^https?:\/\//.test(source);
+
+async function download(
+  url: string,
+  file: string,
+  onBytes: (bytes: number, of: number | undefined) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const failed = (what: string, cause?: unknown): Error =>
+    fatal('SOURCE_UNREADABLE', `${url} cannot be downloaded: ${what}`, {
+      cause,
+      hint: 'check the address and the network, or download it by other means and give the file',
+    });
+  const response = await fetch(url, { signal }).catch((error: unknown) => {
+    throw failed((error as Error).message, error);
+  });
+  if (!response.ok || response.body === null) throw failed(`HTTP ${response.status}`);
+  const length = Number(response.headers.get('content-length') ?? NaN);
+  let bytes = 0;
+  const content = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
+  content.on('data', (chunk: Buffer) => onBytes((bytes += chunk.length), Number.isNaN(length) ? undefined : length));
+  await pipeline(content, createWriteStream(file), { signal }).catch((error: unknown) => {
+    throw failed((error as Error).message, error);
+  });
+}

@@ -1,0 +1,148 @@
+/** Interactions of a file or folder, for evaluation: each user and item once, as of the first time, with the rating if there is one. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Entries } from '../../../actors/maths/als/sparse.js';
+import { formatOf } from '../../../connectors/csv/folder-source.js';
+import { readRecords } from '../../../connectors/csv/read-records.js';
+import { readRatings } from '../../../connectors/movielens/ratings.js';
+import { fatal } from '../../contract/errors.js';
+import { usage } from '../exit.js';
+
+export const FORMATS = ['movielens', 'ratings', 'rees46', 'sessions'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface Interactions {
+  /** Numbers from 0, in order of first appearance. */
+  readonly user: Uint32Array;
+  readonly item: Uint32Array;
+  /** Epoch ms. */
+  readonly time: Float64Array;
+  /** NaN for none. */
+  readonly rating: Float64Array;
+  readonly users: number;
+  readonly items: number;
+}
+
+interface Interaction {
+  readonly user: string;
+  readonly item: string;
+  readonly timeMs: number;
+  readonly rating: number;
+}
+
+const RATING_FILES = ['ratings.csv', 'ratings.dat', 'u.data'];
+
+interface Columns {
+  readonly user: readonly string[];
+  readonly item: readonly string[];
+  readonly time: readonly string[];
+}
+
+/** The columns of formats with a header; the first of several that is there. */
+const COLUMNS = {
+  rees46: { user: ['user_id'], item: ['product_id', 'item_id'], time: ['event_time'] },
+  sessions: {
+    user: ['session_id', 'user_session'],
+    item: ['item_id', 'product_id'],
+    time: ['event_time', 'timestamp'],
+  },
+} satisfies Record<string, Columns>;
+
+export async function readInteractions(input: string, format: Format): Promise<Interactions> {
+  const [users, items] = [new Map<string, number>(), new Map<string, number>()];
+  const user: number[] = [];
+  const item: number[] = [];
+  const time: number[] = [];
+  const rating: number[] = [];
+  const rowsOfUser: Map<number, number>[] = [];
+  for await (const one of interactionsIn(input, format)) {
+    const [u, i] = [numbered(users, one.user), numbered(items, one.item)];
+    const own = (rowsOfUser[u] ??= new Map());
+    const known = own.get(i);
+    if (known !== undefined) {
+      time[known] = Math.min(time[known]!, one.timeMs);
+      continue;
+    }
+    own.set(i, user.length);
+    user.push(u);
+    item.push(i);
+    time.push(one.timeMs);
+    rating.push(one.rating);
+  }
+  if (user.length === 0) throw fatal('SOURCE_EMPTY', `${input} has no interactions`, { hint: 'give another --input' });
+  return {
+    ...{ user: Uint32Array.from(user), item: Uint32Array.from(item) },
+    ...{ time: Float64Array.from(time), rating: Float64Array.from(rating) },
+    ...{ users: users.size, items: items.size },
+  };
+}
+
+function numbered(numbers: Map<string, number>, text: string): number {
+  const known = numbers.get(text) ?? numbers.size;
+  numbers.set(text, known);
+  return known;
+}
+
+async function* interactionsIn(input: string, format: Format): AsyncGenerator<Interaction> {
+  if (!existsSync(input)) throw usage(`--input ${input} does not exist`);
+  if (format === 'movielens' || format === 'ratings') {
+    for await (const { user, item, rating, seconds } of readRatings(ratingsIn(input))) {
+      yield { user, item, rating, timeMs: seconds * 1000 };
+    }
+    return;
+  }
+  for (const path of eventsIn(input)) yield* rowsOf(path, COLUMNS[format]);
+}
+
+function ratingsIn(input: string): string {
+  if (!statSync(input).isDirectory()) return input;
+  const found = RATING_FILES.map((name) => join(input, name)).find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw fatal('SOURCE_EMPTY', `none of ${RATING_FILES.join(', ')} is in ${input}`, {
+    hint: 'give the folder of a MovieLens set, or the file of ratings itself',
+  });
+}
+
+function eventsIn(input: string): string[] {
+  if (!statSync(input).isDirectory()) return [input];
+  const names = readdirSync(input).filter((name) => formatOf(name) !== undefined);
+  return names.sort().map((name) => join(input, name));
+}
+
+async function* rowsOf(path: string, columns: Columns): AsyncGenerator<Interaction> {
+  for await (const row of readRecords(path)) {
+    const wrong = (what: string): Error =>
+      fatal('SOURCE_ROW', `${path}, line ${row.line}: ${what}`, { hint: 'correct the row, or leave it out' });
+    if (row.problem !== undefined) throw wrong(row.problem);
+    const fields = row.record as Readonly<Record<string, unknown>>;
+    const field = (names: readonly string[]): string => {
+      const value = names.map((name) => fields[name]).find((one) => one !== undefined && one !== '');
+      if (typeof value === 'string' || typeof value === 'number') return String(value);
+      throw wrong(`it has no ${names.join(' or ')}`);
+    };
+    const at = field(columns.time);
+    const timeMs = timeOf(at);
+    if (Number.isNaN(timeMs)) throw wrong(`the time ${JSON.stringify(at)} is neither ISO 8601 nor epoch seconds or ms`);
+    yield { user: field(columns.user), item: field(columns.item), timeMs, rating: NaN };
+  }
+}
+
+/** Epoch numbers from 1973 on: up to eleven digits are seconds. */
+const timeOf = (text: string): number =>
+  /^\d+(\.\d+)?$/.test(text) ? Number(text) * (Number(text) < 1e11 ? 1000 : 1) : Date.parse(text);
+
+/** The rows of a part as entries of a matrix of users by items. */
+export function entriesOf(
+  { user, item, users, items }: Interactions,
+  isTraining: Uint8Array,
+  part: number,
+  valueOf: (row: number) => number,
+): Entries {
+  const rows = Uint32Array.from([...isTraining.keys()].filter((row) => isTraining[row] === part));
+  return {
+    ...{ rows: users, columns: items },
+    row: rows.map((at) => user[at]!),
+    column: rows.map((at) => item[at]!),
+    value: Float64Array.from(rows, valueOf),
+  };
+}

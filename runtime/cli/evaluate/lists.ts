@@ -1,0 +1,130 @@
+/** Lists of models, judged by what users did in the test part. */
+import { type AlsOptions } from '../../../actors/maths/als/als.js';
+import { columnsOf, sparse, transposed } from '../../../actors/maths/als/sparse.js';
+import { SIDE_MAX } from '../../../actors/maths/evaluation/ease.js';
+import { type Estimate, estimateOf } from '../../../actors/maths/evaluation/estimate.js';
+import { type ListScores, listScores } from '../../../actors/maths/evaluation/list-metrics.js';
+import * as models from '../../../actors/maths/evaluation/models.js';
+import {
+  RANKING_METRICS,
+  type RankingMetric,
+  rankingScores,
+} from '../../../actors/maths/evaluation/ranking-metrics.js';
+import { usage } from '../exit.js';
+import { table } from '../terminal.js';
+import { entriesOf, type Interactions } from './interactions.js';
+
+export interface ListOptions {
+  readonly models: readonly models.ModelName[];
+  /** Items per list. */
+  readonly k: number;
+  readonly als: AlsOptions & { readonly alpha: number };
+}
+
+export interface ModelScores extends ListScores {
+  readonly model: models.ModelName;
+  readonly seconds: number;
+  readonly metrics: Readonly<Record<RankingMetric, Estimate>>;
+}
+
+export interface JudgedLists {
+  /** Users with items in both parts: those that lists are judged for. */
+  readonly judged: number;
+  readonly models: readonly ModelScores[];
+}
+
+/** An item is relevant to a user who has it in the test part; lists have no items that the user has in training. */
+export function judgeLists(all: Interactions, isTraining: Uint8Array, options: ListOptions): JudgedLists {
+  const [byUser, relevant] = [1, 0].map((part) => sparse(entriesOf(all, isTraining, part, () => 1))) as [Parts, Parts];
+  const training = { byUser, byItem: transposed(byUser) };
+  const judged = [...Array(all.users).keys()].filter(
+    (user) => columnsOf(relevant, user).length > 0 && columnsOf(byUser, user).length > 0,
+  );
+  const scorers = scorersOf(training, options);
+  const scoresOf = (name: models.ModelName): ModelScores => {
+    const started = performance.now();
+    const scorer = scorers(name);
+    const lists = judged.map((user) => listOf(scorer, training, user, options.k));
+    const seconds = (performance.now() - started) / 1000;
+    const each = judged.map((user, i) => {
+      const own = new Set(columnsOf(relevant, user));
+      return rankingScores(
+        [...lists[i]!].map((item) => own.has(item)),
+        own.size,
+        options.k,
+      );
+    });
+    const metrics = Object.fromEntries(
+      RANKING_METRICS.map((metric) => [metric, estimateOf(each.map((scores) => scores[metric]))]),
+    ) as Record<RankingMetric, Estimate>;
+    return { model: name, seconds, metrics, ...listScores(lists, training.byItem) };
+  };
+  return { judged: judged.length, models: options.models.map(scoresOf) };
+}
+
+type Parts = models.Training['byUser'];
+
+/** Each is made once, when it is first needed. */
+function scorersOf(training: models.Training, options: ListOptions): (name: models.ModelName) => models.Scorer {
+  const known = new Map<models.ModelName, models.Scorer>();
+  const make: Record<models.ModelName, () => models.Scorer> = {
+    popular: () => models.popular(training),
+    'item-knn': () => models.itemKnn(training),
+    als: () => models.als(training, options.als),
+    ease: () => {
+      const { rows, columns } = training.byUser;
+      if (Math.min(rows, columns) > SIDE_MAX) {
+        throw usage(
+          `ease (and blend) are for at most ${SIDE_MAX} users or ${SIDE_MAX} items: here are ${rows} and ${columns}`,
+          'leave them out of --models',
+        );
+      }
+      return models.ease(training);
+    },
+    blend: () =>
+      models.blend(training, [
+        [scorer('als'), 0.3],
+        [scorer('ease'), 0.7],
+      ]),
+  };
+  const scorer = (name: models.ModelName): models.Scorer => {
+    const made = known.get(name) ?? make[name]();
+    known.set(name, made);
+    return made;
+  };
+  return scorer;
+}
+
+/** The best k items that the user has not and that somebody has, by score desc, then by number. */
+function listOf(scorer: models.Scorer, { byUser, byItem }: models.Training, user: number, k: number): Uint32Array {
+  const scores = new Float64Array(byItem.rows);
+  scorer(user, scores);
+  for (const item of columnsOf(byUser, user)) scores[item] = NaN;
+  const best: number[] = [];
+  for (let item = 0; item < scores.length; item++) {
+    const score = scores[item]!;
+    if (Number.isNaN(score) || columnsOf(byItem, item).length === 0) continue;
+    if (best.length === k && !(score > scores[best[k - 1]!]!)) continue;
+    let at = best.length;
+    while (at > 0 && score > scores[best[at - 1]!]!) at--;
+    best.splice(at, 0, item);
+    if (best.length > k) best.pop();
+  }
+  return Uint32Array.from(best);
+}
+
+const HEADS: Record<RankingMetric, string> = {
+  ...{ ndcg: 'nDCG', map: 'MAP', mapAtK: 'MAP@k', precision: 'precision' },
+  ...{ recall: 'recall', hitRate: 'hit rate', mrr: 'MRR' },
+};
+
+export function listsText({ judged, models: all }: JudgedLists, k: number): string {
+  const rows = all.map(({ model, metrics, coverage, novelty, diversity, seconds }) => [
+    model,
+    ...RANKING_METRICS.map((metric) => `${metrics[metric].mean.toFixed(4)} ±${metrics[metric].margin.toFixed(4)}`),
+    ...[coverage, novelty, diversity].map((value) => value.toFixed(3)),
+    seconds.toFixed(1),
+  ]);
+  const heads = ['model', ...RANKING_METRICS.map((metric) => HEADS[metric]), 'coverage', 'novelty', 'diversity', 's'];
+  return `lists of ${k} for ${judged} users, without their items of the training part; ± is half of the 95 % interval\n\n${table(heads, rows)}\n`;
+}

@@ -1,0 +1,52 @@
+/** Predicted ratings, judged by those of the test part. */
+import { type AlsOptions } from '../../../actors/maths/als/als.js';
+import { columnsOf, sparse, transposed } from '../../../actors/maths/als/sparse.js';
+import { type RatingScores, ratingScores } from '../../../actors/maths/evaluation/rating-metrics.js';
+import * as models from '../../../actors/maths/evaluation/rating-models.js';
+import { grouped, table } from '../terminal.js';
+import { entriesOf, type Interactions } from './interactions.js';
+
+export interface RatingOptions {
+  readonly models: readonly models.RatingModelName[];
+  readonly als: AlsOptions;
+}
+
+export interface JudgedRatings {
+  readonly judged: number;
+  /** Ratings of the test part by users, or of items, without any in training: no model can predict them. */
+  readonly unknown: number;
+  readonly models: readonly (RatingScores & { readonly model: models.RatingModelName; readonly seconds: number })[];
+}
+
+export function judgeRatings(all: Interactions, isTraining: Uint8Array, options: RatingOptions): JudgedRatings {
+  const [training, test] = [1, 0].map((part) => entriesOf(all, isTraining, part, (row) => all.rating[row]!));
+  const ratings = sparse(training!);
+  const byItem = transposed(ratings);
+  const { row: user, column: item, value } = test!;
+  const judged = [...Array(value.length).keys()].filter(
+    (at) => columnsOf(ratings, user[at]!).length > 0 && columnsOf(byItem, item[at]!).length > 0,
+  );
+  const given = judged.map((at) => value[at]!);
+  const make: Record<models.RatingModelName, () => models.Predictor> = {
+    bias: () => models.bias(ratings),
+    als: () => models.als(ratings, options.als),
+  };
+  return {
+    ...{ judged: judged.length, unknown: value.length - judged.length },
+    models: options.models.map((model) => {
+      const started = performance.now();
+      const predict = make[model]();
+      const scores = ratingScores(
+        judged.map((at) => predict(user[at]!, item[at]!)),
+        given,
+      );
+      return { model, ...scores, seconds: (performance.now() - started) / 1000 };
+    }),
+  };
+}
+
+export function ratingsText({ judged, unknown, models: all }: JudgedRatings): string {
+  const rows = all.map(({ model, rmse, mae, seconds }) => [model, rmse.toFixed(4), mae.toFixed(4), seconds.toFixed(1)]);
+  const left = unknown === 0 ? '' : `; ${grouped(unknown)} more are of users or items without ratings in training`;
+  return `${grouped(judged)} predicted ratings${left}\n\n${table(['model', 'RMSE', 'MAE', 's'], rows)}\n`;
+}

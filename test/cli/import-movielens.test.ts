@@ -1,0 +1,75 @@
+/** `rivulet import movielens` and `rivulet validate`, from a zip file to titled lists. */
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { connectRivulet } from '../../connectors/grpc/client/client.js';
+import { eventually } from '../support/eventually.js';
+import { zipFile } from '../support/zip-file.js';
+import { runCli } from './run-cli.js';
+import { smallBed } from './small-node.js';
+
+const bed = smallBed();
+const FILMS = ['Heat (1995)', 'Casino (1995)', 'Sabrina (1995)', 'Persuasion (1995)'];
+
+/** MovieTweetings: ids with leading zeros, ratings of 0 to 10. Everybody likes crime, and nobody has seen all of it. */
+const SET = {
+  'movietweetings/movies.dat': FILMS.map((title, i) => `000${i}::${title}::${i < 2 ? 'Crime|Drama' : 'Romance'}`).join(
+    '\n',
+  ),
+  'movietweetings/ratings.dat': [
+    '1::0000::9::1381006850',
+    '1::0001::8::1381006851',
+    '2::0000::10::1381006852',
+    '3::0002::2::1381006853',
+  ].join('\n'),
+};
+
+it('a zip file becomes a checked copy, titles, and lists', async () => {
+  const node = await bed.nodes.start('node');
+  writeFileSync(join(bed.cwd, 'movietweetings.zip'), zipFile(SET));
+  const args = ['--nats-url', bed.server.url, '--bronze', 'bronze'];
+  const first = await runCli(bed.cwd, ['import', 'movielens', 'movietweetings.zip', ...args]);
+  expect([first.code, first.stderr]).toEqual([0, '']);
+  const [, folder] = /^movies\.dat 4, ratings\.dat 4 in (.+)$/m.exec(first.stdout)!;
+  expect(first.stdout).toMatch(/^imported 4 events/m);
+
+  const client = await connectRivulet(node.address);
+  try {
+    await eventually(async () => {
+      const { items } = await client.getRecommendations({ userId: '2', limit: 5 });
+      expect(items.map(({ itemId, title }) => [itemId, title])).toContainEqual(['0001', 'Casino (1995)']);
+    });
+  } finally {
+    client.close();
+  }
+
+  const again = await runCli(bed.cwd, ['import', 'movielens', 'movietweetings.zip', ...args]);
+  expect(again.stdout).toContain('imported before');
+
+  expect((await runCli(bed.cwd, ['validate', folder!])).stdout).toMatch(/2 files, 8 rows: all as received/);
+  appendFileSync(join(folder!, 'ratings.dat'), '\n4::0001::3::5');
+  const damaged = await runCli(bed.cwd, ['validate', folder!]);
+  expect([damaged.code, damaged.stdout]).toEqual([
+    1,
+    expect.stringContaining('ratings.dat: rows 5, in the manifest 4'),
+  ]);
+});
+
+it('only copies without a node, and refuses what is no set', async () => {
+  writeFileSync(join(bed.cwd, 'ml-1m.zip'), zipFile({ 'ml-1m/ratings.dat': '1::2::3::4\n' }));
+  const { code, stdout } = await runCli(bed.cwd, [
+    'import',
+    'movielens',
+    'ml-1m.zip',
+    '--copy-only',
+    '--bronze',
+    'bronze',
+  ]);
+  expect([code, stdout]).toEqual([
+    0,
+    expect.stringMatching(/^ratings\.dat 1 in .*bronze\/movielens\/1m\/ingestion_date=\d{4}-\d\d-\d\d$/m),
+  ]);
+  writeFileSync(join(bed.cwd, 'photos.zip'), zipFile({ 'a.jpg': 'x' }));
+  const other = await runCli(bed.cwd, ['import', 'movielens', 'photos.zip', '--copy-only', '--bronze', 'bronze']);
+  expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('photos.zip has no files of ratings')]);
+});
