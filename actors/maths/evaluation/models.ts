@@ -64,8 +64,8 @@ export function itemKnn({ byUser, byItem }: Training): Scorer {
   };
 }
 
-export function als({ byUser }: Training, options: AlsOptions): Scorer {
-  const { rank, users, items } = trainAls(byUser, options);
+export function als({ byUser }: Training, options: AlsOptions, onIteration: (done: number) => void): Scorer {
+  const { rank, users, items } = trainAls(byUser, options, onIteration);
   return (user, scores) => {
     const x = users.subarray(user * rank, (user + 1) * rank);
     for (let item = 0, at = 0; item < scores.length; item++, at += rank) {

@@ -32,8 +32,8 @@ function deviations({ rows, start, column, value }: Sparse, expected: (column: n
   });
 }
 
-export function als(ratings: Sparse, options: AlsOptions): Predictor {
-  const { rank, users, items } = trainAls(ratings, options);
+export function als(ratings: Sparse, options: AlsOptions, onIteration: (done: number) => void): Predictor {
+  const { rank, users, items } = trainAls(ratings, options, onIteration);
   return (user, item) => {
     let sum = 0;
     for (let k = 0; k < rank; k++) sum += users[user * rank + k]! * items[item * rank + k]!;

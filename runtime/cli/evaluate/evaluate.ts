@@ -3,10 +3,11 @@ import { type ModelName, MODELS } from '../../../actors/maths/evaluation/models.
 import { RATING_MODELS, type RatingModelName } from '../../../actors/maths/evaluation/rating-models.js';
 import { type Split, split } from '../../../actors/maths/evaluation/splits.js';
 import { usage } from '../exit.js';
+import { progressBar } from '../progress.js';
 import { grouped } from '../terminal.js';
 import { type Format, readInteractions } from './interactions.js';
-import { judgeLists, listsText } from './lists.js';
-import { judgeRatings, ratingsText } from './ratings.js';
+import { type JudgedLists, judgeLists, listsText } from './lists.js';
+import { type JudgedRatings, judgeRatings, ratingsText } from './ratings.js';
 
 export interface EvaluateOptions {
   readonly input: string;
@@ -39,10 +40,19 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
     training: isTraining.reduce((sum, one) => sum + one, 0),
   };
   const als = { ...(ratings === true ? ALS_OF_RATINGS : ALS_OF_LISTS), ...given(options), seed };
-  const judged =
-    chosen.of === 'ratings'
-      ? judgeRatings(all, isTraining, { models: chosen.models, als })
-      : judgeLists(all, isTraining, { models: chosen.models, k, als: { ...als, alpha } });
+  const bar = progressBar(0, '{what}  {duration_formatted}', options.json === true);
+  const onProgress = (what: string): void => {
+    bar.update(0, what);
+  };
+  let judged: JudgedLists | JudgedRatings;
+  try {
+    judged =
+      chosen.of === 'ratings'
+        ? judgeRatings(all, isTraining, { models: chosen.models, als, onProgress })
+        : judgeLists(all, isTraining, { models: chosen.models, k, als: { ...als, alpha }, onProgress });
+  } finally {
+    bar.end();
+  }
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify({ ...data, ...judged }, undefined, 2)}\n`);
     return;

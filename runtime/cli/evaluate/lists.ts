@@ -13,12 +13,14 @@ import {
 import { usage } from '../exit.js';
 import { table } from '../terminal.js';
 import { entriesOf, type Interactions } from './interactions.js';
+import { iterationsOf, type OnProgress } from './progress.js';
 
 export interface ListOptions {
   readonly models: readonly models.ModelName[];
   /** Items per list. */
   readonly k: number;
   readonly als: AlsOptions & { readonly alpha: number };
+  readonly onProgress: OnProgress;
 }
 
 export interface ModelScores extends ListScores {
@@ -43,7 +45,9 @@ export function judgeLists(all: Interactions, isTraining: Uint8Array, options: L
   const scorers = scorersOf(training, options);
   const scoresOf = (name: models.ModelName): ModelScores => {
     const started = performance.now();
+    options.onProgress(name);
     const scorer = scorers(name);
+    options.onProgress(`lists of ${name}`);
     const lists = judged.map((user) => listOf(scorer, training, user, options.k));
     const seconds = (performance.now() - started) / 1000;
     const each = judged.map((user, i) => {
@@ -70,7 +74,7 @@ function scorersOf(training: models.Training, options: ListOptions): (name: mode
   const make: Record<models.ModelName, () => models.Scorer> = {
     popular: () => models.popular(training),
     'item-knn': () => models.itemKnn(training),
-    als: () => models.als(training, options.als),
+    als: () => models.als(training, options.als, iterationsOf(options)),
     ease: () => {
       const { rows, columns } = training.byUser;
       if (Math.min(rows, columns) > SIDE_MAX) {

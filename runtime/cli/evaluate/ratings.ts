@@ -5,10 +5,12 @@ import { type RatingScores, ratingScores } from '../../../actors/maths/evaluatio
 import * as models from '../../../actors/maths/evaluation/rating-models.js';
 import { grouped, table } from '../terminal.js';
 import { entriesOf, type Interactions } from './interactions.js';
+import { iterationsOf, type OnProgress } from './progress.js';
 
 export interface RatingOptions {
   readonly models: readonly models.RatingModelName[];
   readonly als: AlsOptions;
+  readonly onProgress: OnProgress;
 }
 
 export interface JudgedRatings {
@@ -29,12 +31,13 @@ export function judgeRatings(all: Interactions, isTraining: Uint8Array, options:
   const given = judged.map((at) => value[at]!);
   const make: Record<models.RatingModelName, () => models.Predictor> = {
     bias: () => models.bias(ratings),
-    als: () => models.als(ratings, options.als),
+    als: () => models.als(ratings, options.als, iterationsOf(options)),
   };
   return {
     ...{ judged: judged.length, unknown: value.length - judged.length },
     models: options.models.map((model) => {
       const started = performance.now();
+      options.onProgress(model);
       const predict = make[model]();
       const scores = ratingScores(
         judged.map((at) => predict(user[at]!, item[at]!)),
