@@ -1,5 +1,5 @@
 /** `rivulet evaluate` as people run it, on files of theirs. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { JudgedLists } from '../../runtime/cli/evaluate/lists.js';
@@ -56,6 +56,7 @@ describe('rivulet evaluate', () => {
   });
 
   it('reads the same interactions from every format', async () => {
+    mkdirSync(join(cwd, 'shop'));
     const date = (seconds: number): string =>
       new Date(seconds * 1000).toISOString().replace('T', ' ').replace('.000Z', ' UTC');
     const files = [

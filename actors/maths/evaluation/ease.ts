@@ -10,8 +10,8 @@
 import { inverse } from '../als/cholesky.js';
 import { columnsOf, type Sparse } from '../als/sparse.js';
 
-/** The inverse takes time with the third power: some minutes at this number. */
-export const SIDE_MAX = 5_000;
+/** The inverse takes time with the third power: half a minute at this number. */
+export const SIDE_MAX = 2_000;
 
 /** Writes the scores of all items that the user has not. */
 export function ease(byUser: Sparse, byItem: Sparse, lambda: number): (user: number, scores: Float64Array) => void {

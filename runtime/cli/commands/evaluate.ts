@@ -1,5 +1,6 @@
 /** The command that judges models. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { SIDE_MAX } from '../../../actors/maths/evaluation/ease.js';
 import { MODELS } from '../../../actors/maths/evaluation/models.js';
 import { RATING_MODELS } from '../../../actors/maths/evaluation/rating-models.js';
 import { SPLITS } from '../../../actors/maths/evaluation/splits.js';
@@ -30,7 +31,7 @@ export function evaluateCommands(rivulet: Command): void {
     .option('--ratings', 'judge predicted ratings instead of lists')
     .option(
       '--models <names>',
-      `by commas; of lists ${MODELS.join(', ')}; of ratings ${RATING_MODELS.join(', ')} (default: all)`,
+      `by commas; of lists ${MODELS.join(', ')}; of ratings ${RATING_MODELS.join(', ')} (default: all; ease and blend only for up to ${SIDE_MAX} users or items)`,
       (text: string) => text.split(',').map((name) => name.trim()),
     )
     .addOption(

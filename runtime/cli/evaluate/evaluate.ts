@@ -6,7 +6,7 @@ import { usage } from '../exit.js';
 import { progressBar } from '../progress.js';
 import { grouped } from '../terminal.js';
 import { type Format, readInteractions } from './interactions.js';
-import { type JudgedLists, judgeLists, listsText } from './lists.js';
+import { type JudgedLists, judgeLists, listsText, modelsFor } from './lists.js';
 import { type JudgedRatings, judgeRatings, ratingsText } from './ratings.js';
 
 export interface EvaluateOptions {
@@ -40,6 +40,7 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
     training: isTraining.reduce((sum, one) => sum + one, 0),
   };
   const als = { ...(ratings === true ? ALS_OF_RATINGS : ALS_OF_LISTS), ...given(options), seed };
+  const ofLists = (chosen.of === 'lists' ? chosen.models : undefined) ?? modelsFor(all.users, all.items);
   const bar = progressBar(0, '{what}  {duration_formatted}', options.json === true);
   const onProgress = (what: string): void => {
     bar.update(0, what);
@@ -49,7 +50,7 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
     judged =
       chosen.of === 'ratings'
         ? judgeRatings(all, isTraining, { models: chosen.models, als, onProgress })
-        : judgeLists(all, isTraining, { models: chosen.models, k, als: { ...als, alpha }, onProgress });
+        : judgeLists(all, isTraining, { models: ofLists, k, als: { ...als, alpha }, onProgress });
   } finally {
     bar.end();
   }
@@ -76,7 +77,7 @@ const given = ({ rank, iterations, regularisation }: EvaluateOptions) => ({
 });
 
 type Chosen =
-  | { readonly of: 'lists'; readonly models: readonly ModelName[] }
+  | { readonly of: 'lists'; readonly models: readonly ModelName[] | undefined }
   | { readonly of: 'ratings'; readonly models: readonly RatingModelName[] };
 
 function chosenModels({ ratings, models }: EvaluateOptions): Chosen {
@@ -88,5 +89,5 @@ function chosenModels({ ratings, models }: EvaluateOptions): Chosen {
   }
   return ratings === true
     ? { of: 'ratings', models: (models ?? RATING_MODELS) as readonly RatingModelName[] }
-    : { of: 'lists', models: (models ?? MODELS) as readonly ModelName[] };
+    : { of: 'lists', models: models as readonly ModelName[] | undefined };
 }

@@ -1,9 +1,10 @@
 /** Interactions of a file or folder, for evaluation: each user and item once, as of the first time, with the rating if there is one. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Entries } from '../../../actors/maths/als/sparse.js';
 import { formatOf } from '../../../connectors/csv/folder-source.js';
 import { readRecords } from '../../../connectors/csv/read-records.js';
+import { datasetFiles } from '../../../connectors/movielens/dataset.js';
 import { readRatings } from '../../../connectors/movielens/ratings.js';
 import { fatal } from '../../contract/errors.js';
 import { usage } from '../exit.js';
@@ -29,8 +30,6 @@ interface Interaction {
   readonly timeMs: number;
   readonly rating: number;
 }
-
-const RATING_FILES = ['ratings.csv', 'ratings.dat', 'u.data'];
 
 interface Columns {
   readonly user: readonly string[];
@@ -96,11 +95,7 @@ async function* interactionsIn(input: string, format: Format): AsyncGenerator<In
 
 function ratingsIn(input: string): string {
   if (!statSync(input).isDirectory()) return input;
-  const found = RATING_FILES.map((name) => join(input, name)).find((path) => existsSync(path));
-  if (found !== undefined) return found;
-  throw fatal('SOURCE_EMPTY', `none of ${RATING_FILES.join(', ')} is in ${input}`, {
-    hint: 'give the folder of a MovieLens set, or the file of ratings itself',
-  });
+  return join(input, datasetFiles(readdirSync(input), input).ratings);
 }
 
 function eventsIn(input: string): string[] {
@@ -110,7 +105,7 @@ function eventsIn(input: string): string[] {
 }
 
 async function* rowsOf(path: string, columns: Columns): AsyncGenerator<Interaction> {
-  for await (const row of readRecords(path)) {
+  for await (const row of readRecords(path, formatOf(basename(path)))) {
     const wrong = (what: string): Error =>
       fatal('SOURCE_ROW', `${path}, line ${row.line}: ${what}`, { hint: 'correct the row, or leave it out' });
     if (row.problem !== undefined) throw wrong(row.problem);

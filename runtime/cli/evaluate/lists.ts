@@ -29,6 +29,13 @@ export interface ModelScores extends ListScores {
   readonly metrics: Readonly<Record<RankingMetric, Estimate>>;
 }
 
+/** Models that are for few users or few items. */
+const OF_FEW: readonly models.ModelName[] = ['ease', 'blend'];
+
+/** All models that this many users and items allow. */
+export const modelsFor = (users: number, items: number): readonly models.ModelName[] =>
+  models.MODELS.filter((name) => Math.min(users, items) <= SIDE_MAX || !OF_FEW.includes(name));
+
 export interface JudgedLists {
   /** Users with items in both parts: those that lists are judged for. */
   readonly judged: number;
@@ -79,7 +86,7 @@ function scorersOf(training: models.Training, options: ListOptions): (name: mode
       const { rows, columns } = training.byUser;
       if (Math.min(rows, columns) > SIDE_MAX) {
         throw usage(
-          `ease (and blend) are for at most ${SIDE_MAX} users or ${SIDE_MAX} items: here are ${rows} and ${columns}`,
+          `${OF_FEW.join(' and ')} are for at most ${SIDE_MAX} users or ${SIDE_MAX} items: here are ${rows} and ${columns}`,
           'leave them out of --models',
         );
       }
@@ -104,15 +111,17 @@ function listOf(scorer: models.Scorer, { byUser, byItem }: models.Training, user
   const scores = new Float64Array(byItem.rows);
   scorer(user, scores);
   for (const item of columnsOf(byUser, user)) scores[item] = NaN;
+  const { start } = byItem;
   const best: number[] = [];
+  let least = -Infinity;
   for (let item = 0; item < scores.length; item++) {
     const score = scores[item]!;
-    if (Number.isNaN(score) || columnsOf(byItem, item).length === 0) continue;
-    if (best.length === k && !(score > scores[best[k - 1]!]!)) continue;
+    if (!(score > least || best.length < k) || Number.isNaN(score) || start[item] === start[item + 1]) continue;
     let at = best.length;
     while (at > 0 && score > scores[best[at - 1]!]!) at--;
     best.splice(at, 0, item);
     if (best.length > k) best.pop();
+    if (best.length === k) least = scores[best[k - 1]!]!;
   }
   return Uint32Array.from(best);
 }
