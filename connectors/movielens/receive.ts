@@ -14,12 +14,12 @@ export interface Received {
   readonly called: string;
 }
 
-/** `scratch`: a folder for what is downloaded. `onBytes`: bytes that are downloaded, and of how many, if the server says so. */
+/** `scratch`: a folder for what is downloaded. `onBytes`: how many bytes are. */
 export async function receive(
   source: string,
   folder: string,
   scratch: string,
-  onBytes: (bytes: number, of: number | undefined) => void,
+  onBytes: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<Received> {
   if (isUrl(source)) {
@@ -45,7 +45,7 @@ export const isUrl = (source: string): boolean => /^https?:\/\//.test(source);
 async function download(
   url: string,
   file: string,
-  onBytes: (bytes: number, of: number | undefined) => void,
+  onBytes: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const failed = (what: string, cause?: unknown): Error =>
@@ -57,10 +57,9 @@ async function download(
     throw failed((error as Error).message, error);
   });
   if (!response.ok || response.body === null) throw failed(`HTTP ${response.status}`);
-  const length = Number(response.headers.get('content-length') ?? NaN);
   let bytes = 0;
   const content = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
-  content.on('data', (chunk: Buffer) => onBytes((bytes += chunk.length), Number.isNaN(length) ? undefined : length));
+  content.on('data', (chunk: Buffer) => onBytes((bytes += chunk.length)));
   await pipeline(content, createWriteStream(file), { signal }).catch((error: unknown) => {
     throw failed((error as Error).message, error);
   });

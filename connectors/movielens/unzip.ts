@@ -2,16 +2,11 @@
 import { createWriteStream } from 'node:fs';
 import { join, posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { type Entry, open, type ZipFile } from 'yauzl';
+import { openPromise } from 'yauzl';
 import { fatal } from '../../runtime/contract/errors.js';
 
 /** More than the largest set has; a small zip file may claim to hold any number of bytes. */
 const BYTES_MAX = 8 * 1024 ** 3;
-
-const openZip = promisify(
-  open as (path: string, options: { lazyEntries: boolean }, done: (error: Error | null, zip: ZipFile) => void) => void,
-);
 
 /** The names of the files. Fatal SOURCE_ZIP when the file is damaged, holds too much, or has a name twice. */
 export async function unzip(path: string, folder: string, isWanted: (name: string) => boolean): Promise<string[]> {
@@ -20,43 +15,19 @@ export async function unzip(path: string, folder: string, isWanted: (name: strin
   const names: string[] = [];
   let bytes = 0;
   try {
-    const zip = await openZip(path, { lazyEntries: true });
-    for await (const entry of entriesOf(zip)) {
+    const zip = await openPromise(path, { lazyEntries: true });
+    for await (const entry of zip.eachEntry()) {
       const name = posix.basename(entry.fileName);
       if (entry.fileName.endsWith('/') || !isWanted(name)) continue;
       if (names.includes(name)) throw refused(`it has ${name} twice`);
       bytes += entry.uncompressedSize;
       if (bytes > BYTES_MAX) throw refused(`it has more than ${BYTES_MAX} bytes`);
       names.push(name);
-      const content = await promisify(
-        zip.openReadStream.bind(zip) as (
-          of: Entry,
-          done: (error: Error | null, stream: NodeJS.ReadableStream) => void,
-        ) => void,
-      )(entry);
+      const content = await zip.openReadStreamPromise(entry);
       await pipeline(content, createWriteStream(join(folder, name)));
     }
   } catch (error) {
     throw (error as { code?: unknown }).code === 'SOURCE_ZIP' ? error : refused((error as Error).message, error);
   }
   return names;
-}
-
-async function* entriesOf(zip: ZipFile): AsyncGenerator<Entry> {
-  try {
-    for (;;) {
-      const entry = await new Promise<Entry | undefined>((resolve, reject) => {
-        zip
-          .once('entry', resolve)
-          .once('end', () => resolve(undefined))
-          .once('error', reject);
-        zip.readEntry();
-      });
-      zip.removeAllListeners();
-      if (entry === undefined) return;
-      yield entry;
-    }
-  } finally {
-    zip.close();
-  }
 }

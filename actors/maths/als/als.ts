@@ -33,7 +33,13 @@ export interface Factors {
   readonly items: Float64Array;
 }
 
-export const ALS_DEFAULTS: AlsOptions = { rank: 10, iterations: 10, regularisation: 0.01, seed: 1 };
+/** x(u) · y(i) */
+export function scoreOf({ rank, users, items }: Factors, user: number, item: number): number {
+  const [x, y] = [user * rank, item * rank];
+  let sum = 0;
+  for (let k = 0; k < rank; k++) sum += users[x + k]! * items[y + k]!;
+  return sum;
+}
 
 /** `ratings`: users by row, items by column. `onIteration`: how many are done. */
 export function trainAls(
@@ -58,7 +64,7 @@ export function trainAls(
 }
 
 /** Sets the vectors of all rows, given those of the columns. */
-export function solveRows(known: Sparse, fixed: Float64Array, solved: Float64Array, options: AlsOptions): void {
+function solveRows(known: Sparse, fixed: Float64Array, solved: Float64Array, options: AlsOptions): void {
   const system = new RowSystem(fixed, known.columns, options);
   const { start, column, value } = known;
   for (let row = 0; row < known.rows; row++) {

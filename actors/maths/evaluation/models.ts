@@ -7,7 +7,7 @@
  *   ease      s(u, i): ease.ts, λ = 200
  *   blend     s(u, i) = 0.3 of als and 0.7 of ease, each divided by its standard deviation over the items that u has not
  */
-import { type AlsOptions, trainAls } from '../als/als.js';
+import { type AlsOptions, scoreOf, trainAls } from '../als/als.js';
 import { ease as easeOf } from './ease.js';
 import { columnsOf, type Sparse } from '../als/sparse.js';
 
@@ -65,14 +65,9 @@ export function itemKnn({ byUser, byItem }: Training): Scorer {
 }
 
 export function als({ byUser }: Training, options: AlsOptions, onIteration: (done: number) => void): Scorer {
-  const { rank, users, items } = trainAls(byUser, options, onIteration);
+  const factors = trainAls(byUser, options, onIteration);
   return (user, scores) => {
-    const x = users.subarray(user * rank, (user + 1) * rank);
-    for (let item = 0, at = 0; item < scores.length; item++, at += rank) {
-      let sum = 0;
-      for (let k = 0; k < rank; k++) sum += x[k]! * items[at + k]!;
-      scores[item] = sum;
-    }
+    for (let item = 0; item < scores.length; item++) scores[item] = scoreOf(factors, user, item);
   };
 }
 

@@ -4,7 +4,7 @@
  *   bias   r̂(u, i) = μ + b(i) + b(u)           μ  their mean        b(i) = Σ (r − μ) / (25 + n(i))        b(u) = Σ (r − μ − b(i)) / (10 + n(u))        Koren 2010
  *   als    r̂(u, i) = x(u) · y(i), explicit (als/als.ts)
  */
-import { type AlsOptions, trainAls } from '../als/als.js';
+import { type AlsOptions, scoreOf, trainAls } from '../als/als.js';
 import { type Sparse, transposed } from '../als/sparse.js';
 
 export const RATING_MODELS = ['bias', 'als'] as const;
@@ -33,10 +33,6 @@ function deviations({ rows, start, column, value }: Sparse, expected: (column: n
 }
 
 export function als(ratings: Sparse, options: AlsOptions, onIteration: (done: number) => void): Predictor {
-  const { rank, users, items } = trainAls(ratings, options, onIteration);
-  return (user, item) => {
-    let sum = 0;
-    for (let k = 0; k < rank; k++) sum += users[user * rank + k]! * items[item * rank + k]!;
-    return sum;
-  };
+  const factors = trainAls(ratings, options, onIteration);
+  return (user, item) => scoreOf(factors, user, item);
 }

@@ -19,8 +19,8 @@ export interface SplitOptions {
   readonly seed: number;
 }
 
-/** Interactions as columns. */
-export interface Interactions {
+/** Who did something with what, and when: columns. */
+export interface Dated {
   readonly user: Uint32Array;
   readonly item: Uint32Array;
   /** Epoch ms. */
@@ -28,7 +28,7 @@ export interface Interactions {
 }
 
 /** 1 where an interaction is for training. */
-export function split(by: Split, { user, item, time }: Interactions, { share, seed }: SplitOptions): Uint8Array {
+export function split(by: Split, { user, item, time }: Dated, { share, seed }: SplitOptions): Uint8Array {
   const random = seededRandom(seed);
   const isTraining = new Uint8Array(user.length);
   const groups =

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Entries } from '../../../actors/maths/als/sparse.js';
-import { formatOf } from '../../../connectors/csv/folder-source.js';
+import type { Dated } from '../../../actors/maths/evaluation/splits.js';
+import { formatOf, listing } from '../../../connectors/csv/folder-source.js';
 import { readRecords } from '../../../connectors/csv/read-records.js';
 import { datasetFiles } from '../../../connectors/movielens/dataset.js';
 import { readRatings } from '../../../connectors/movielens/ratings.js';
@@ -12,12 +13,8 @@ import { usage } from '../exit.js';
 export const FORMATS = ['movielens', 'ratings', 'rees46', 'sessions'] as const;
 export type Format = (typeof FORMATS)[number];
 
-export interface Interactions {
-  /** Numbers from 0, in order of first appearance. */
-  readonly user: Uint32Array;
-  readonly item: Uint32Array;
-  /** Epoch ms. */
-  readonly time: Float64Array;
+/** Users and items are numbers from 0, in order of first appearance. */
+export interface Interactions extends Dated {
   /** NaN for none. */
   readonly rating: Float64Array;
   readonly users: number;
@@ -90,7 +87,7 @@ async function* interactionsIn(input: string, format: Format): AsyncGenerator<In
     }
     return;
   }
-  for (const path of eventsIn(input)) yield* rowsOf(path, COLUMNS[format]);
+  for (const path of await eventsIn(input)) yield* rowsOf(path, COLUMNS[format]);
 }
 
 function ratingsIn(input: string): string {
@@ -98,10 +95,9 @@ function ratingsIn(input: string): string {
   return join(input, datasetFiles(readdirSync(input), input).ratings);
 }
 
-function eventsIn(input: string): string[] {
+async function eventsIn(input: string): Promise<string[]> {
   if (!statSync(input).isDirectory()) return [input];
-  const names = readdirSync(input).filter((name) => formatOf(name) !== undefined);
-  return names.sort().map((name) => join(input, name));
+  return (await listing(input)).files.map((name) => join(input, name));
 }
 
 async function* rowsOf(path: string, columns: Columns): AsyncGenerator<Interaction> {

@@ -2,14 +2,16 @@
 import { type AlsOptions } from '../../../actors/maths/als/als.js';
 import { columnsOf, sparse, transposed } from '../../../actors/maths/als/sparse.js';
 import { SIDE_MAX } from '../../../actors/maths/evaluation/ease.js';
-import { type Estimate, estimateOf } from '../../../actors/maths/evaluation/estimate.js';
 import { type ListScores, listScores } from '../../../actors/maths/evaluation/list-metrics.js';
 import * as models from '../../../actors/maths/evaluation/models.js';
 import {
+  type Estimate,
+  estimateOf,
   RANKING_METRICS,
   type RankingMetric,
   rankingScores,
-} from '../../../actors/maths/evaluation/ranking-metrics.js';
+} from '../../../actors/maths/evaluation/metrics.js';
+import { topRows } from '../../../actors/maths/top-rows.js';
 import { usage } from '../exit.js';
 import { table } from '../terminal.js';
 import { entriesOf, type Interactions } from './interactions.js';
@@ -112,19 +114,13 @@ function listOf(scorer: models.Scorer, { byUser, byItem }: models.Training, user
   scorer(user, scores);
   for (const item of columnsOf(byUser, user)) scores[item] = NaN;
   const { start } = byItem;
-  const best: number[] = [];
-  let least = -Infinity;
-  for (let item = 0; item < scores.length; item++) {
-    const score = scores[item]!;
-    if (!(score > least || best.length < k) || Number.isNaN(score) || start[item] === start[item + 1]) continue;
-    let at = best.length;
-    while (at > 0 && score > scores[best[at - 1]!]!) at--;
-    best.splice(at, 0, item);
-    if (best.length > k) best.pop();
-    if (best.length === k) least = scores[best[k - 1]!]!;
-  }
-  return Uint32Array.from(best);
+  for (let item = 0; item < scores.length; item++) if (start[item] === start[item + 1]) scores[item] = NaN;
+  const best = topRows(scores, { of: new Uint32Array(scores.length), listsOf: () => [] }, ONE_LIST, k, (a, b) => a < b);
+  return best.filter((row) => row > 0).map((row) => row - 1);
 }
+
+/** The one over all items. */
+const ONE_LIST = Uint8Array.of(1);
 
 const HEADS: Record<RankingMetric, string> = {
   ...{ ndcg: 'nDCG', map: 'MAP', mapAtK: 'MAP@k', precision: 'precision' },

@@ -1,7 +1,7 @@
 /** Predicted ratings, judged by those of the test part. */
 import { type AlsOptions } from '../../../actors/maths/als/als.js';
 import { columnsOf, sparse, transposed } from '../../../actors/maths/als/sparse.js';
-import { type RatingScores, ratingScores } from '../../../actors/maths/evaluation/rating-metrics.js';
+import { type RatingScores, ratingScores } from '../../../actors/maths/evaluation/metrics.js';
 import * as models from '../../../actors/maths/evaluation/rating-models.js';
 import { grouped, table } from '../terminal.js';
 import { entriesOf, type Interactions } from './interactions.js';

@@ -56,9 +56,9 @@ export async function importMovieLens(source: string, options: ImportMovieLensOp
     await publish({ ...settings, items });
   }
   const { file, scale } = await asCsv(folder, ratings);
+  const range = ratingScale ?? scale;
   if (speed !== undefined) await publish({ ...settings, file, speed });
-  else
-    await importEvents([file], { ...settings, ...((ratingScale ?? scale) && { ratingScale: ratingScale ?? scale! }) });
+  else await importEvents([file], { ...settings, ...(range === undefined ? {} : { ratingScale: range }) });
 }
 
 /** The folder with the files as they were received, and their manifest. */
@@ -93,9 +93,9 @@ async function copied(source: string, bronze: string): Promise<string> {
 }
 
 /** Whether the same files are there, undamaged. */
-async function isThere(folder: string, { files }: Manifest): Promise<boolean> {
+async function isThere(folder: string, received: Manifest): Promise<boolean> {
   const known = await readManifest(folder).catch(() => undefined);
-  return known !== undefined && (await differences(folder, { ...known, files })).length === 0;
+  return known !== undefined && (await differences(folder, received)).length === 0;
 }
 
 /** As a file that `import events` reads; and the scale of its ratings, if they are more than stars. */

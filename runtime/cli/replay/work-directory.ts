@@ -86,15 +86,13 @@ const plain = (job: Job): Job => JSON.parse(JSON.stringify(job)) as Job;
 
 /** Names of what differs, of options of the pipeline too. */
 function differences({ pipeline: a, ...one }: Job, { pipeline: b, ...other }: Job): string[] {
-  return [...differing(one, other), ...differing(a as object | undefined, b as object | undefined)];
+  return [...differing(one, other), ...differing(a as Fields | undefined, b as Fields | undefined)];
 }
 
-function differing(a: object = {}, b: object = {}): string[] {
-  const [one, other] = [new Map(Object.entries(a)), new Map(Object.entries(b))];
-  return [...new Set([...one.keys(), ...other.keys()])].filter(
-    (key) => !isDeepStrictEqual(one.get(key), other.get(key)),
-  );
-}
+type Fields = Readonly<Record<string, unknown>>;
+
+const differing = (a: Fields = {}, b: Fields = {}): string[] =>
+  [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !isDeepStrictEqual(a[key], b[key]));
 
 const isJobFile = hasFields({
   job: hasFields({ input: isText }),

@@ -1,10 +1,8 @@
 /** Each formula against numbers worked by hand. */
 import { describe, expect, it } from 'vitest';
 import { sparse } from '../../../../actors/maths/als/sparse.js';
-import { estimateOf } from '../../../../actors/maths/evaluation/estimate.js';
 import { listScores } from '../../../../actors/maths/evaluation/list-metrics.js';
-import { rankingScores } from '../../../../actors/maths/evaluation/ranking-metrics.js';
-import { ratingScores } from '../../../../actors/maths/evaluation/rating-metrics.js';
+import { estimateOf, rankingScores, ratingScores } from '../../../../actors/maths/evaluation/metrics.js';
 
 describe('scores of a list', () => {
   it('with hits at ranks 1 and 3 of 4, and 5 relevant items', () => {
