@@ -149,6 +149,17 @@ export const engagements = frameType('engagement', {
   storedAt: 'f64',
 });
 
+/** The part of an event that ranking learns from, of a sample of users. `past` as in `parsedEvents`. */
+export const sampledEvents = frameType('sampled-event', {
+  time: 'f64',
+  user: 'text',
+  item: 'text',
+  category: 'text',
+  brand: 'text',
+  price: 'f64',
+  past: 'u8',
+});
+
 /** Windows that close; `last-hour` moves with every step instead. */
 export const CLOSING_WINDOWS = ['hour', 'day'] as const;
 export type ClosingWindow = (typeof CLOSING_WINDOWS)[number];
@@ -190,10 +201,30 @@ const trendingRow = {
 export const trendingHours = frameType('trending-hour', trendingRow);
 export const trendingDays = frameType('trending-day', trendingRow);
 
+/** What decides the order of a list. */
+export const STRATEGIES = ['hybrid', 'category-popularity', 'co-visitation', 'trending'] as const;
+export type Strategy = (typeof STRATEGIES)[number];
+
+/** How much of an item's place in a list comes from a source, or from a feature that is none (`category-share`). */
+export interface Contribution {
+  readonly source: string;
+  /** In (0, 1]. */
+  readonly share: number;
+}
+
 export const STREAMING_CATEGORY_POPULARITY = 0;
 export const STREAMING_POPULAR_FALLBACK = 1;
+export const STREAMING_HYBRID = 2;
+export const STREAMING_CO_VISITATION = 3;
+export const STREAMING_TRENDING = 4;
 /** Codes of `ranked.kind`, with their names in the API. */
-export const RECOMMENDATION_TYPES = ['streaming_category_popularity', 'streaming_popular_fallback'] as const;
+export const RECOMMENDATION_TYPES = [
+  'streaming_category_popularity',
+  'streaming_popular_fallback',
+  'streaming_hybrid',
+  'streaming_co_visitation',
+  'streaming_trending',
+] as const;
 
 /**
  * Users' lists, each complete and in rank order (`rank` from 1). A row with an absent item (rank 0) is a user whose list is empty. `interest` is the

@@ -20,7 +20,8 @@ import { interactions, interests, LIST_MAX, topLists } from './model.js';
 import { keepInterests } from './operators/keep-interests.js';
 import { ALL, rememberLists } from './operators/remember-lists.js';
 import { rememberSeen } from './operators/remember-seen.js';
-import { itemsBefore, latestSeen, recentItems } from './state/seen-items.js';
+import { NO_ITEMS } from './state/latest-items.js';
+import { itemsBefore, latestItemsOnce, latestSeen, recentItems } from './state/seen-items.js';
 import { topInterests } from './state/top-interests.js';
 
 /** Written with each event, and read only when somebody asks. */
@@ -89,6 +90,7 @@ export const recommendationReader = readerOf(state, ({ lists: users, seen: seenB
     return known;
   };
   const positions = positionsOnce();
+  const latestOnce = latestItemsOnce();
   const ownList = (user: string, n: number): RankedList => {
     const interests = users.get(user);
     if (interests === undefined || interests.length === 0) return NO_LIST;
@@ -113,6 +115,10 @@ export const recommendationReader = readerOf(state, ({ lists: users, seen: seenB
     seen: (user) => {
       const recent = seenBy.get(user);
       return recent === undefined ? NOTHING_SEEN : latestSeen(recent, seenBefore.get(user));
+    },
+    latest: (user) => {
+      const recent = seenBy.get(user);
+      return recent === undefined ? NO_ITEMS : latestOnce(recent, () => seenBefore.get(user));
     },
     factsOf: (item, category) => {
       const top = topOf(category ?? ALL);

@@ -18,12 +18,13 @@ import { catalogue } from './catalogue.js';
 import { fallback } from './fallback.js';
 import { interestRanking } from './interest-ranking.js';
 import type { InterestScope } from './maths/interest-scope.js';
-import { events, historyRows, interactions, ranked, trendingDays, trendingHours } from './model.js';
+import { events, historyRows, interactions, ranked, type Strategy, trendingDays, trendingHours } from './model.js';
 import { parse, type ParseOptions } from './parse.js';
 import { parseItems } from './parse-items.js';
 import { type PopularitySource, weightsByCode } from './maths/engagement-weights.js';
 import { popularity } from './popularity.js';
 import { popularityJoin } from './popularity-join.js';
+import { rankingLearner } from './ranking-learner.js';
 import { recommendations } from './recommendations.js';
 import { kindsOf, trending, type TrendingOptions } from './trending.js';
 import { trendingLists } from './trending-lists.js';
@@ -47,6 +48,8 @@ export interface PipelineOptions {
   readonly popularity: PopularitySource;
   /** Bounded: items per list, 1 to 100. */
   readonly listSize: number;
+  /** Live: of answers whose question names none. */
+  readonly strategy?: Strategy;
   readonly trending: TrendingOptions;
   /** How much of the history of events is retained; absent: there is none. */
   readonly history?: Retention;
@@ -69,7 +72,7 @@ function liveTopology(options: PipelineOptions): Topology {
   const { core, edges } = pipeline(options);
   const { popularity: tops, interestRanking: ranking, parse: entry, window: windows } = core;
   const view = recommendations();
-  const [items, titles, lists] = [parseItems(), catalogue(), trendingLists()];
+  const [items, titles, lists, learner] = [parseItems(), catalogue(), trendingLists(), rankingLearner()];
   const late = topic('late', events, 'user', { browsable: true });
   const deadLetter = topic('dead-letter', deadLetters, 'source', { browsable: true });
   const { history: retention } = options;
@@ -80,9 +83,9 @@ function liveTopology(options: PipelineOptions): Topology {
   });
   return defineTopology({
     partitions: options.partitions,
-    stages: [items, titles, ...Object.values(core), lists, view],
+    stages: [items, titles, ...Object.values(core), lists, view, learner],
     topics: [late, deadLetter, ...(retention === undefined ? [] : [history])],
-    views: new Set([view.id, lists.id, titles.id]),
+    views: new Set([view.id, lists.id, titles.id, learner.id]),
     edges: [
       edge(source('events'), entry.in.events, { by: 'source' }),
       // Of a watched folder, into partition 0: nobody waits for its end.
@@ -91,6 +94,7 @@ function liveTopology(options: PipelineOptions): Topology {
       edge(source('popularity-table', { awaited: false }), tops.in.table, { by: 'item' }),
       ...edges,
       edge(core.trending.out.tops, lists.in.tops, { by: 'all' }),
+      edge(core.watermark.out.sampled, learner.in.events, { by: 'all' }),
       edge(core.watermark.out.past, windows.in.past, { by: 'user' }),
       edge(windows.out.past, ranking.in.past, { by: 'user' }),
       edge(ranking.out.interests, view.in.interests, { by: 'user' }),
@@ -160,6 +164,7 @@ function pipeline({ trigger, mode, watermarkDelayMs: delayMs, ...options }: Pipe
       idleAfterMs: options.idleAfterMs,
       trigger,
       popularity: options.popularity.from === 'events',
+      samples: mode === 'live',
       engagements: countedTypes(options),
     }),
     window: window(options.window),

@@ -6,8 +6,8 @@
  *
  * Rows pass unchanged, but an event without a category gets its item's categories, if the catalogue has the item: from then on, for what comes later. Events
  * whose item it does not have are counted (`unknown_items`), and reported at ticks, by item. Rows that popularity or trending count also go to an output of
- * each: live at the next tick that carries progress, since both publish their lists at ticks; of a new source at once, so that it soon has lists. The progress
- * beside them (`Progress`):
+ * each: live at the next tick that carries progress, since both publish their lists at ticks; of a new source at once, so that it soon has lists. At ticks
+ * too the events of a sample of users go to what learns from them (state/user-sample). The progress beside them (`Progress`):
  *
  *   trigger    with rows             at a tick                                 at the end of a file
  *   frame      W, end of epoch       to all: W, idle, tick, end of epoch       —
@@ -16,7 +16,8 @@
  *
  * A source that wakes up reports it to all at once, with its first rows.
  *
- * Rows of the past have no part in W, idleness and progress. They pass on an output of their own; popularity counts them, trending does not.
+ * Rows of the past have no part in W, idleness and progress. They pass on an output of their own; popularity counts them and ranking learns from them, trending
+ * does not.
  *
  * State    one record: the latest event time and W, the latest tick, the tick since which it is quiet, the tick that ended the last epoch; at most some
  *          thousand rows that wait for a tick; how many of a new source have not waited, and since when; the categories of each item of the catalogue;
@@ -24,7 +25,7 @@
  * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like everything else. Rows that wait in the mailbox come before
  *          the tick that would report the source as idle: back-pressure is not idleness.
  */
-import { EMPTY, filter, map, merge, mergeMap, type Observable } from 'rxjs';
+import { EMPTY, filter, map, merge, mergeMap, type Observable, tap } from 'rxjs';
 import {
   type Emission,
   type FrameOf,
@@ -39,7 +40,15 @@ import {
   value,
 } from '../runtime/contract/stage.js';
 import { isIdle, type SourceState } from './maths/watermark.js';
-import { catalogueItems, engagements, EVENT_TYPES, events, parsedEvents, unknownItems } from './model.js';
+import {
+  catalogueItems,
+  engagements,
+  EVENT_TYPES,
+  events,
+  parsedEvents,
+  sampledEvents,
+  unknownItems,
+} from './model.js';
 import { type Advance, advanceWatermark } from './operators/advance-watermark.js';
 import { fillCategories } from './operators/fill-categories.js';
 import { followTicks } from './operators/follow-ticks.js';
@@ -48,6 +57,7 @@ import { keepCategories } from './operators/keep-categories.js';
 import { reportUnknown } from './operators/report-unknown.js';
 import { categoriesOfItems } from './state/categories-of-items.js';
 import { unknownItemsState } from './state/unknown-items.js';
+import { UserSample, userSample } from './state/user-sample.js';
 import { WaitingRows, waitingTables } from './state/waiting-rows.js';
 
 export type Trigger =
@@ -59,6 +69,8 @@ export interface WatermarkOptions {
   readonly popularity: boolean;
   /** By code of the event type: 0 for types that nobody counts; a frame with only those is not sent on. Absent: nothing is counted. */
   readonly engagements?: Uint8Array;
+  /** Whether the output `sampled` carries the events of a sample of users. */
+  readonly samples?: boolean;
   /** The distance of W from the newest event. */
   readonly delayMs?: number;
   /** How far W follows event times past the time at which the log stored them, before the delay. */
@@ -73,6 +85,7 @@ const IDLE_AFTER_MS = 60_000;
 type Parsed = FrameOf<typeof parsedEvents>;
 type Events = FrameOf<typeof events>;
 type Engagements = FrameOf<typeof engagements>;
+type Sampled = FrameOf<typeof sampledEvents>;
 type Report<F> = (frame: F, progress?: Progress) => Emission;
 type Out = { readonly rows: Report<Events> } & Readonly<Record<'popularity' | 'engagements', Report<Engagements>>>;
 
@@ -97,11 +110,15 @@ export const watermark = (options: WatermarkOptions) => {
     key: 'source',
     version: 1,
     inputs: { items: sideInput(catalogueItems), events: input(parsedEvents) },
-    outputs: { rows: events, past: events, popularity: engagements, engagements, unknown: unknownItems },
+    outputs: {
+      ...{ rows: events, past: events, popularity: engagements, engagements },
+      ...{ sampled: sampledEvents, unknown: unknownItems },
+    },
     state: {
       source: value<SourceState>(() => ({})),
       waiting: waitingTables(engagements),
       begun: value<Begun>(() => ({ rows: 0 })),
+      ...userSample(),
       ...categoriesOfItems(),
       unknown: unknownItemsState(),
     },
@@ -109,6 +126,8 @@ export const watermark = (options: WatermarkOptions) => {
     pipeline: ({ inputs, epochEnds, ticks, state, out, count }) => {
       const { source, begun } = state;
       const waiting = new WaitingRows(state.waiting, engagements);
+      const sample = options.samples === true ? new UserSample(state) : undefined;
+      const sampled = (rows: Sampled | undefined) => (rows === undefined ? [] : [out.sampled(rows)]);
       const withCategories = (past: 0 | 1) =>
         inputs.events.pipe(
           mergeMap((frame) => rowsOfKind(frame, past)),
@@ -118,10 +137,12 @@ export const watermark = (options: WatermarkOptions) => {
         mergeMap((frame) => [
           out.past(asEvents(frame)),
           ...(options.popularity ? [out.popularity(asEngagements(frame))] : []),
+          ...sampled(sample?.past(frame)),
         ]),
       );
       const rows = withCategories(0).pipe(
         advanceWatermark(source, { delayMs, skewMs, idleAfterMs }),
+        tap(({ frame }) => sample?.add(frame)),
         mergeMap((advance) =>
           emissionsOf(
             out,
@@ -141,11 +162,12 @@ export const watermark = (options: WatermarkOptions) => {
       const markers = merge(tickEnds, fileEnds).pipe(
         mergeMap((progress) => [out.rows(NO_EVENTS, progress), ...counted(out, waiting.release(), options, progress)]),
       );
+      const due = ticks.pipe(mergeMap(() => sampled(sample?.release())));
       const unknown = ticks.pipe(
         reportUnknown(state.unknown),
         map((items) => out.unknown(items)),
       );
-      return merge(inputs.items.pipe(keepCategories(state)), rows, past, markers, unknown);
+      return merge(inputs.items.pipe(keepCategories(state)), rows, past, markers, due, unknown);
     },
   });
 };

@@ -1,15 +1,31 @@
 /**
  * answer: the response to a request for recommendations.
  *
- *   items = the candidates of each source, in the order of SOURCES, each item once; the first `limit` of them, ranks from 1
+ *   items = the candidates of the strategy, then those of each source in the order of SOURCES, each item once; the first `limit` of them, ranks from 1
+ *
+ *   strategy   hybrid, co-visitation: candidates/ranking-reader      trending: the list of the last hour      category-popularity: the sources alone
  *
  * `excludeSeen` removes the items that the user has seen. While nothing is popular yet, the answer is empty, which is not an error.
  */
-import type { RankedItem } from '../maths/made-list.js';
-import { LIST_MAX, RECOMMENDATION_TYPES, STREAMING_POPULAR_FALLBACK } from '../model.js';
+import type { RankedItem, RankedList } from '../maths/made-list.js';
+import {
+  type Contribution,
+  LIST_MAX,
+  RECOMMENDATION_TYPES,
+  type Strategy,
+  STREAMING_POPULAR_FALLBACK,
+  STREAMING_TRENDING,
+} from '../model.js';
 import { mostPopular } from './most-popular.js';
 import { ownList } from './own-list.js';
-import type { CandidateSource, ItemFacts, Question, RecommendationReader } from './source.js';
+import type {
+  CandidateSource,
+  ItemFacts,
+  Question,
+  RankedCandidate,
+  RankingReader,
+  RecommendationReader,
+} from './source.js';
 
 export interface AnswerItem extends ItemFacts {
   readonly itemId: string;
@@ -19,6 +35,8 @@ export interface AnswerItem extends ItemFacts {
   readonly type: (typeof RECOMMENDATION_TYPES)[number];
   /** For people; only with `explain`. */
   readonly reason?: string | undefined;
+  /** What its place comes from, if it comes from several sources; only with `explain`. */
+  readonly contributions?: readonly Contribution[] | undefined;
 }
 
 export interface RecommendationAnswer {
@@ -27,30 +45,71 @@ export interface RecommendationAnswer {
   readonly model: string;
 }
 
-/** The model of this topology: category interests times item popularity. */
-export const MODEL = 'streaming-category-popularity';
+/** The model that answers have by each strategy. */
+export const MODELS: Readonly<Record<Strategy, string>> = {
+  hybrid: 'streaming-hybrid',
+  'category-popularity': 'streaming-category-popularity',
+  'co-visitation': 'streaming-co-visitation',
+  trending: 'streaming-trending',
+};
+
+/** What is the same for all users. */
+export interface SharedLists {
+  readonly ranking: RankingReader;
+  /** The items of the last hour, best first. */
+  readonly trending: (category: string | undefined) => RankedList;
+}
 
 /** Earlier ones come first. */
 const SOURCES: readonly CandidateSource[] = [ownList, mostPopular];
 
-export function answer(reader: RecommendationReader, question: Question): RecommendationAnswer {
-  const { user, category, excludeSeen } = question;
+export function answer(
+  reader: RecommendationReader,
+  question: Question,
+  shared: () => SharedLists = noneShared,
+): RecommendationAnswer {
+  const { user, category, excludeSeen, strategy = 'category-popularity' } = question;
   const limit = Math.max(0, Math.min(LIST_MAX, question.limit));
-  // What is left out below is made up for by what follows.
-  const list = reader.ownList(user, category === undefined && !excludeSeen ? limit : LIST_MAX);
   const excluded = excludeSeen ? reader.seen(user) : undefined;
+  const isExcluded = (item: string): boolean => excluded?.has(item) === true;
 
   const items: AnswerItem[] = [];
   const taken = new Set<string>();
-  for (const source of SOURCES) {
-    for (const candidate of source(reader, question, list)) {
-      if (items.length >= limit) break;
-      if (excluded?.has(candidate.item) === true || taken.has(candidate.item)) continue;
+  const take = (candidates: RankedList): void => {
+    for (const candidate of candidates) {
+      if (items.length >= limit) return;
+      if (taken.has(candidate.item) || isExcluded(candidate.item)) continue;
       taken.add(candidate.item);
       items.push(answerItem(reader, candidate, items.length + 1, question));
     }
+  };
+  if (strategy !== 'category-popularity') take(leading(reader, { ...question, limit, strategy }, isExcluded, shared()));
+  if (items.length < limit) {
+    // What is left out is made up for by what follows.
+    const list = reader.ownList(user, items.length === 0 && category === undefined && !excludeSeen ? limit : LIST_MAX);
+    for (const source of SOURCES) take(source(reader, question, list));
   }
-  return { items, model: MODEL };
+  return { items, model: MODELS[strategy] };
+}
+
+function noneShared(): never {
+  throw new TypeError('category-popularity is the only strategy without what all users share');
+}
+
+function leading(
+  reader: RecommendationReader,
+  {
+    user,
+    limit: n,
+    category,
+    explain,
+    strategy,
+  }: Question & { readonly strategy: Exclude<Strategy, 'category-popularity'> },
+  isExcluded: (item: string) => boolean,
+  { ranking, trending }: SharedLists,
+): RankedList {
+  if (strategy === 'trending') return trending(category);
+  return ranking.ranked({ latest: reader.latest(user), by: strategy, n, category, isExcluded, explain });
 }
 
 /** All items have the same fields in the same order: spreading objects, and objects of several shapes, would take longer than all else. */
@@ -61,7 +120,8 @@ function answerItem(
   { category: inCategory, explain }: Question,
 ): AnswerItem {
   const { item, score, category, kind } = from;
-  const { brand, price } = reader.factsOf(item, category);
+  const { facts, explanation } = from as Partial<RankedCandidate>;
+  const { brand, price } = facts ?? reader.factsOf(item, category);
   return {
     itemId: item,
     rank,
@@ -70,11 +130,13 @@ function answerItem(
     brand,
     price,
     type: RECOMMENDATION_TYPES[kind]!,
-    reason: explain ? reasonFor(from, inCategory) : undefined,
+    reason: explain ? (explanation?.reason ?? reasonFor(from, inCategory)) : undefined,
+    contributions: explanation?.contributions,
   };
 }
 
 function reasonFor({ kind, category, interest, interestRank }: RankedItem, inCategory: string | undefined): string {
+  if (kind === STREAMING_TRENDING) return 'trending in the last hour';
   if (kind === STREAMING_POPULAR_FALLBACK) {
     return inCategory === undefined ? 'popular with everyone' : `popular in ${inCategory}`;
   }

@@ -1,5 +1,8 @@
 /** source: what every source of candidates is given, and gives. */
-import type { RankedList } from '../maths/made-list.js';
+import type { RankedItem, RankedList } from '../maths/made-list.js';
+import type { LatestItems } from '../state/latest-items.js';
+import type { Strategy } from '../model.js';
+import type { Explanation } from './explain.js';
 
 /** The candidates for a question, best first. `list` is the user's own list; empty for a user without interests. */
 export type CandidateSource = (reader: RecommendationReader, question: Question, list: RankedList) => RankedList;
@@ -17,6 +20,8 @@ export interface RecommendationReader {
   ownList(user: string, n: number): RankedList;
   /** When the user last interacted with each item, event time in epoch ms, as far as remembered. */
   seen(user: string): ReadonlyMap<string, number>;
+  /** The items that the user interacted with last. */
+  latest(user: string): LatestItems;
   /** The first items over all categories, typed as fallback. */
   fallback(): RankedList;
   /** The first items of a main category, typed as fallback. */
@@ -25,8 +30,43 @@ export interface RecommendationReader {
   factsOf(item: string, category: string | undefined): ItemFacts;
 }
 
+export interface RankedCandidate extends RankedItem {
+  readonly facts: ItemFacts;
+  readonly explanation: Explanation | undefined;
+}
+
+export interface RankingQuestion {
+  readonly latest: LatestItems;
+  readonly by: 'hybrid' | 'co-visitation';
+  /** The most candidates. */
+  readonly n: number;
+  readonly category: string | undefined;
+  readonly isExcluded: (item: string) => boolean;
+  readonly explain: boolean;
+}
+
+export interface SimilarItem extends ItemFacts {
+  readonly item: string;
+  /** From 1. */
+  readonly rank: number;
+  readonly score: number;
+  readonly category: string | undefined;
+}
+
+/** What all users' lists are made of. */
+export interface RankingReader {
+  /** Best first. */
+  ranked(question: RankingQuestion): readonly RankedCandidate[];
+  /** Best first; absent: the item is not known. */
+  similar(item: string, n: number, category: string | undefined): readonly SimilarItem[] | undefined;
+  /** Unchanged for as long as nothing is learnt. */
+  revision(): number;
+}
+
 export interface Question {
   readonly user: string;
+  /** Default: category-popularity. */
+  readonly strategy?: Strategy;
   /** Clamped to 0…100. */
   readonly limit: number;
   /** A main category. */

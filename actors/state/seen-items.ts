@@ -8,6 +8,7 @@
  */
 import { type Codec, json, keyed } from '../../runtime/contract/stage.js';
 import { compareText } from '../maths/item-order.js';
+import { LATEST_MAX, type LatestItems } from './latest-items.js';
 
 /** Items stored as seen, per user. */
 export const SEEN_MAX = 1_000;
@@ -32,8 +33,24 @@ export function latestSeen(recent: Seen, before: Seen | undefined, max = SEEN_MA
   const all = new Seen(before);
   for (const [item, time] of recent) all.add(item, time);
   if (all.size <= max) return all;
-  const latest = [...all].sort((a, b) => b[1] - a[1] || compareText(b[0], a[0]));
+  const latest = [...all].sort(newestFirst);
   return new Seen(latest.slice(0, max));
+}
+
+const newestFirst = (a: readonly [string, number], b: readonly [string, number]): number =>
+  b[1] - a[1] || compareText(b[0], a[0]);
+
+/** The latest LATEST_MAX, newest first; found once for as long as nothing is added. */
+export function latestItemsOnce(): (recent: Seen, before: () => Seen | undefined) => LatestItems {
+  const found = new WeakMap<Seen, { readonly additions: number; readonly latest: LatestItems }>();
+  return (recent, before) => {
+    const known = found.get(recent);
+    if (known?.additions === recent.additions) return known.latest;
+    const all = [...latestSeen(recent, before(), LATEST_MAX)].sort(newestFirst);
+    const latest = { items: all.map(([item]) => item), times: all.map(([, time]) => time) };
+    found.set(recent, { additions: recent.additions, latest });
+    return latest;
+  };
 }
 
 /** Times as differences from the one before. */

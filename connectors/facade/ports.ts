@@ -1,4 +1,5 @@
 /** What the gRPC façade needs from the other components, and what it reports about itself. */
+import type { Contribution, Strategy } from '../../actors/model.js';
 import type { SoundEvent } from '../../actors/formats/event-reader.js';
 import type { TraceHeaders } from '../../runtime/telemetry/trace-context.js';
 
@@ -10,6 +11,8 @@ export interface RecommendationQuery {
   readonly excludeSeen: boolean;
   /** Adds a `reason` to each item. */
   readonly explain: boolean;
+  /** Absent: that of the node. */
+  readonly strategy?: Strategy | undefined;
 }
 
 export interface AnswerItem {
@@ -20,6 +23,8 @@ export interface AnswerItem {
   readonly category?: string | undefined;
   readonly type: string;
   readonly reason?: string | undefined;
+  /** With `explain`: what the place of the item comes from. */
+  readonly contributions?: readonly Contribution[] | undefined;
   readonly title?: string | undefined;
   readonly brand?: string | undefined;
   readonly price?: number | undefined;
@@ -35,6 +40,7 @@ export interface Answer {
   /** For how long new events may be missing; absent: none, or not long enough to report. */
   readonly staleMs?: number | undefined;
   readonly model: string;
+  readonly strategy: Strategy;
   /** Trace of the latest traced event that the list includes. */
   readonly trace?: TraceHeaders | undefined;
 }
@@ -50,9 +56,31 @@ export interface RecommendationAnswers {
 /** Lists and their changes: for those who follow one. */
 export interface RecommendationChanges extends RecommendationAnswers {
   /** The same object (`===`) until an input of the list changes. Cheap. */
-  version(query: Pick<RecommendationQuery, 'userId' | 'category'>): unknown;
+  version(query: Pick<RecommendationQuery, 'userId' | 'category' | 'strategy'>): unknown;
   /** Calls back after lists of any users may have changed, many times a second; returns the function that unsubscribes. */
   onChange(listener: () => void): () => void;
+}
+
+export interface SimilarQuery {
+  readonly itemId: string;
+  readonly limit: number;
+  readonly category: string | undefined;
+}
+
+export interface SimilarEntry {
+  readonly itemId: string;
+  /** From 1. */
+  readonly rank: number;
+  readonly score: number;
+  readonly category: string | undefined;
+  readonly title?: string | undefined;
+  readonly brand?: string | undefined;
+  readonly price?: number | undefined;
+}
+
+export interface SimilarItems {
+  /** Best first; absent: no event was about the item. Throws Transient during the first recovery. */
+  get(query: SimilarQuery): readonly SimilarEntry[] | undefined;
 }
 
 export type TrendingWindow = 'hour' | 'day' | 'last-hour';

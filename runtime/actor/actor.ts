@@ -235,11 +235,12 @@ export class Actor {
   }
 
   private async snapshotRegularly(): Promise<void> {
-    const { clock, tuning } = this.options;
+    const { clock, tuning, stage } = this.options;
     const { signal } = this.abort;
+    const everyMs = tuning.snapshotEveryMs * (stage.snapshotEvery ?? 1);
     // Instances start together; their snapshots must not coincide.
     const share = fnv1a(utf8(instancePrefix(this.options.stage.id, this.options.partition))) / 2 ** 32;
-    for (let waitMs = tuning.snapshotEveryMs * share; ; waitMs = tuning.snapshotEveryMs) {
+    for (let waitMs = everyMs * share; ; waitMs = everyMs) {
       await clock.sleep(waitMs, signal);
       if (signal.aborted) return;
       try {

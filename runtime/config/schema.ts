@@ -171,6 +171,10 @@ const pipeline = z.strictObject({
     })
     .prefault({}),
   listSize: whole(1, 100, 'the most items of an answer').default(100),
+  strategy: oneOf(
+    ['hybrid', 'category-popularity', 'co-visitation', 'trending'],
+    'what decides the order of lists, where a question does not say',
+  ).default('category-popularity'),
   popularity: popularity.prefault({}),
   trending: trending.prefault({}),
   duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),

@@ -169,6 +169,11 @@ export interface StageSpec<I extends Inputs = Inputs, O extends Outputs = Output
   readonly holdsBack?: (state: StatesOf<S>) => boolean;
   /** For states without a rescaling of their own because they refer to each other: from the states of all old partitions to those of the new. */
   readonly repartition?: (from: readonly StatesOf<S>[], to: readonly StatesOf<S>[]) => void;
+  /**
+   * Its snapshots are so many times the configured interval apart, because each would write most of what the one before wrote; more is replayed after a
+   * restart. Default 1.
+   */
+  readonly snapshotEvery?: number;
   /** Of a chain (runtime/plan): the stages that it runs, in order. */
   readonly chain?: readonly AnyStage[];
 }

@@ -60,6 +60,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
     answers,
     randomUsers: views.randomUsers,
     trending: views.trending,
+    similar: views.similar,
     catalogue: views.catalogue,
     publisher,
     reader,

@@ -271,7 +271,7 @@ async function startFacades(
   undo.add('HTTP', () => http.stop(0));
   const grpc = await parts.grpc.startGrpcServer({
     ...options.grpc,
-    ...{ answers, changes: views.answers, trending: views.trending, publisher, reader },
+    ...{ answers, changes: views.answers, similar: views.similar, trending: views.trending, publisher, reader },
     ...{ clock: systemClock, logger, observer: telemetry.calls },
   });
   undo.add('gRPC', () => grpc.stop(0));

@@ -8,10 +8,16 @@ import type { PartitionKey } from '../contract/stage.js';
 export const VIEW_STAGE = 'recommendations';
 /** The view of trending lists. */
 export const TRENDING_STAGE = 'trending-lists';
+/** The view that ranks candidates. */
+export const RANKING_STAGE = 'ranking-learner';
 /** The view of the item catalogue. */
 export const CATALOGUE_STAGE = 'catalogue';
 /** The kinds of view shards. */
-const VIEW_NAMES: Readonly<Record<string, string>> = { [VIEW_STAGE]: 'view', [TRENDING_STAGE]: 'trending' };
+const VIEW_NAMES: Readonly<Record<string, string>> = {
+  [VIEW_STAGE]: 'view',
+  [TRENDING_STAGE]: 'trending',
+  [RANKING_STAGE]: 'ranking',
+};
 
 /** Stages with the same key and partition share a store and a thread; each view has its own. */
 export function shardsOf(topology: Topology): { readonly pipeline: ShardSpec[]; readonly view: ShardSpec[] } {

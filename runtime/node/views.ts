@@ -1,9 +1,15 @@
 /** Answers of the façade, computed from the state of the views (composition): find the partition, then compute the answer. */
-import { answer, type AnswerItem, MODEL } from '../../actors/candidates/answer.js';
+import { answer, type AnswerItem, MODELS, type SharedLists } from '../../actors/candidates/answer.js';
 import type { Question, RecommendationReader } from '../../actors/candidates/source.js';
 import type { RankedList } from '../../actors/maths/made-list.js';
 import type { PipelineOptions } from '../../actors/topology.js';
-import { RECOMMENDATION_TYPES, STREAMING_POPULAR_FALLBACK } from '../../actors/model.js';
+import {
+  RECOMMENDATION_TYPES,
+  type Strategy,
+  STREAMING_POPULAR_FALLBACK,
+  STREAMING_TRENDING,
+} from '../../actors/model.js';
+import { rankingReader } from '../../actors/ranking-learner.js';
 import { recommendationReader } from '../../actors/recommendations.js';
 import { type ReadTrending, trendingReader } from '../../actors/trending-lists.js';
 import type {
@@ -11,6 +17,7 @@ import type {
   RecommendationAnswers,
   RecommendationChanges,
   RecommendationQuery,
+  SimilarItems,
   TrendingList,
   TrendingLists,
   TrendingRanking,
@@ -22,7 +29,7 @@ import type { Topology } from '../contract/graph.js';
 import type { Host } from '../shards/host.js';
 import { Catalogue, type Named } from './catalogue.js';
 import { readersOf } from './view-readers.js';
-import { CATALOGUE_STAGE, TRENDING_STAGE, VIEW_STAGE } from './shards.js';
+import { CATALOGUE_STAGE, RANKING_STAGE, TRENDING_STAGE, VIEW_STAGE } from './shards.js';
 
 /** Listeners to changes of a view. */
 class Listeners {
@@ -77,7 +84,8 @@ interface ViewAnswers extends RecommendationChanges {
 
 /** An answer whose list may have been shown before. Its items are made on access; a caller that has the list already needs none (`sameAs`). */
 class KnownAnswer implements ViewAnswer {
-  readonly model = MODEL;
+  readonly model = MODELS['category-popularity'];
+  readonly strategy = 'category-popularity';
 
   constructor(
     readonly sameAs: object,
@@ -108,6 +116,7 @@ function kindOf([first]: readonly AnswerItem[]): AnswerKind {
 
 export interface Views {
   readonly answers: ViewAnswers;
+  readonly similar: SimilarItems;
   /** A known user, for samples. */
   readonly randomUsers: RandomUsers;
   readonly trending: TrendingLists;
@@ -130,7 +139,7 @@ export function countedAnswers(answers: ViewAnswers, count: (kind: AnswerKind) =
 export function viewsOf(
   host: () => Host,
   topology: Topology,
-  { listSize, trending }: Pick<PipelineOptions, 'listSize' | 'trending'>,
+  { listSize, trending, strategy = 'category-popularity' }: Pick<PipelineOptions, 'listSize' | 'trending' | 'strategy'>,
   staleAfterMs: number,
 ): Views {
   const [ofUsers, ofTrending] = [new Listeners(), new Listeners()];
@@ -139,8 +148,28 @@ export function viewsOf(
     ofTrending.tell();
   });
   const [freshness, trendingFreshness] = [new Freshness(staleAfterMs), new Freshness(staleAfterMs)];
+  const ranking = readersOf(host, RANKING_STAGE, ({ instance }) => rankingReader(instance.states()));
+  const trends = readersOf(host, TRENDING_STAGE, ({ instance }) => trendingReader(instance.states()));
+  const shared = (): SharedLists => ({
+    ranking: ranking(0).reader,
+    trending: (category) => trendingRanks(trends(0).reader('last-hour', 'score', category)),
+  });
+  const userOptions = {
+    catalogue,
+    freshness,
+    listSize,
+    strategy,
+    shared,
+    revision: () => ranking(0).reader.revision(),
+  };
   return {
-    ...userViews(host, topology.count(VIEW_STAGE), { catalogue, freshness, listSize }, ofUsers),
+    ...userViews(host, topology.count(VIEW_STAGE), userOptions, ofUsers),
+    similar: {
+      get: ({ itemId, limit, category }) => {
+        const items = ranking(0).reader.similar(itemId, limit, category);
+        return items && catalogue.named(items.map(({ item, ...entry }) => ({ itemId: item, ...entry })));
+      },
+    },
     trending: trendingView(host, trending.rankings ?? [], catalogue, trendingFreshness, ofTrending),
     catalogue,
     changed: (stage, partition) => {
@@ -156,35 +185,56 @@ export function viewsOf(
   };
 }
 
+interface UserOptions {
+  readonly catalogue: Catalogue;
+  readonly freshness: Freshness;
+  readonly listSize: number;
+  /** Of questions that name none. */
+  readonly strategy: Strategy;
+  readonly shared: () => SharedLists;
+  /** Of what all users share. */
+  readonly revision: () => number;
+}
+
+function trendingRanks({ list }: ReadTrending): RankedList {
+  return list.map(({ item, category, value: score }, i) => ({
+    ...{ item, category: category === '' ? undefined : category, score },
+    ...{ interest: NaN, interestRank: 0, rank: i + 1, kind: STREAMING_TRENDING },
+  }));
+}
+
 function userViews(
   host: () => Host,
   partitions: number,
-  { catalogue, freshness, listSize }: { catalogue: Catalogue; freshness: Freshness; listSize: number },
+  options: UserOptions,
   { onChange }: Listeners,
 ): Pick<Views, 'answers' | 'randomUsers'> {
+  const { catalogue, freshness, listSize, strategy: usual, shared, revision } = options;
   const users = readersOf(host, VIEW_STAGE, ({ instance }) => recommendationReader(instance.states()));
   const ofUser = (userId: string) => {
     const partition = partitionOf(userId, partitions);
     return { ...users(partition), staleMs: freshness.staleMs(partition) };
   };
   const answers: ViewAnswers = {
-    get: ({ userId: user, limit: most, category, excludeSeen, explain }) => {
+    get: ({ userId: user, limit: most, category, excludeSeen, explain, strategy = usual }) => {
       const limit = Math.min(most, listSize);
       const { processor, reader, staleMs } = ofUser(user);
-      const question = { user, limit, category, excludeSeen, explain };
+      const question = { user, limit, category, excludeSeen, explain, strategy };
       // Of the messages of one event the last: its interests come before.
       const [asOfMs, trace] = [processor.asOfMs, processor.traces.latest('interactions', user)];
-      const list = category === undefined && !excludeSeen ? reader.made(user, limit) : undefined;
+      const isPlain = category === undefined && !excludeSeen && strategy === 'category-popularity';
+      const list = isPlain ? reader.made(user, limit) : undefined;
       if (list !== undefined) {
         const same = catalogue.sameAs(list)[explain ? 'explained' : 'plain'];
         return new KnownAnswer(same, list, catalogue, reader, question, asOfMs, staleMs, trace);
       }
-      const { items, model } = answer(reader, question);
-      return { items: catalogue.named(items), model, asOfMs, staleMs, trace, kind: kindOf(items) };
+      const { items, model } = answer(reader, question, shared);
+      return { items: catalogue.named(items), model, strategy, asOfMs, staleMs, trace, kind: kindOf(items) };
     },
-    version: ({ userId: user, category }) => {
+    version: ({ userId: user, category, strategy = usual }) => {
       const { reader, staleMs } = ofUser(user);
-      return `${reader.version(user, category)}/${catalogue.reportedRevision}/${staleMs === undefined}`;
+      const learnt = strategy === 'category-popularity' ? '' : `/${revision()}`;
+      return `${reader.version(user, category)}/${catalogue.reportedRevision}/${staleMs === undefined}${learnt}`;
     },
     onChange,
   };

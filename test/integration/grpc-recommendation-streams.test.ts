@@ -136,6 +136,7 @@ describe('the list of a user who stays', () => {
     class Lazy implements Answer {
       readonly sameAs = {};
       readonly model = ANSWER.model;
+      readonly strategy = ANSWER.strategy;
       get items(): Answer['items'] {
         return ANSWER.items;
       }

@@ -13,13 +13,16 @@ const never = new Promise<Answer>(() => undefined);
 describe('an answer', () => {
   it('comes with all its fields', async () => {
     const item = { itemId: 'i', rank: 1, score: 0.1, category: 'c', type: 't', reason: 'because', title: 'An item' };
-    const { client } = await facade({ answers: { get: () => ({ items: [item], asOfMs: 1234.0, model: 'm' }) } });
+    const { client } = await facade({
+      answers: { get: () => ({ items: [item], asOfMs: 1234.0, model: 'm', strategy: 'category-popularity' }) },
+    });
     expect(await client.getRecommendations({ userId: '512', explain: true })).toEqual({
       userId: '512',
       items: [expect.objectContaining(item)],
       asOfMs: 1234,
       staleMs: undefined,
       model: 'm',
+      strategy: 'category-popularity',
     });
   });
 
@@ -37,8 +40,17 @@ describe('an answer', () => {
   });
 
   it('may be empty, and of no time', async () => {
-    const { client } = await facade({ answers: { get: () => ({ items: [], model: '' }) } });
-    const nothing = { userId: '512', items: [], asOfMs: undefined, staleMs: undefined, model: '' };
+    const { client } = await facade({
+      answers: { get: () => ({ items: [], model: '', strategy: 'category-popularity' }) },
+    });
+    const nothing = {
+      userId: '512',
+      items: [],
+      asOfMs: undefined,
+      staleMs: undefined,
+      model: '',
+      strategy: 'category-popularity',
+    };
     expect(await client.getRecommendations({ userId: '512' })).toEqual(nothing);
   });
 

@@ -28,7 +28,13 @@ it('shows titles in recommendations, and anew when they have changed', async () 
   const known: { title?: string } = {};
   const item = { itemId: 'a', rank: 1, score: 2, type: 'streaming_popular_fallback', reason: 'popular with everyone' };
   const { origin } = await httpFacade({
-    answers: { get: () => ({ items: [{ ...item, ...known, brand: 'acme', price: 3 }], model: 'm' }) },
+    answers: {
+      get: () => ({
+        items: [{ ...item, ...known, brand: 'acme', price: 3 }],
+        model: 'm',
+        strategy: 'category-popularity',
+      }),
+    },
   });
   const titleOf = async (): Promise<unknown> => {
     const answer = (await (await fetch(`${origin}/reco/ann`)).json()) as { items: { title?: string }[] };

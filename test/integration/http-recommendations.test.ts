@@ -21,6 +21,7 @@ describe('GET /reco/{user_id}', () => {
         is_random: false,
         count: 2,
         model: 'streaming-popularity',
+        strategy: 'category-popularity',
         as_of: '2019-10-01T00:05:00.250Z',
       },
       items: [
@@ -107,9 +108,16 @@ describe('GET /reco/{user_id}', () => {
   });
 
   it('before the first event is a list without a time', async () => {
-    const { ask } = await asked({ items: [], model: 'streaming-popularity' });
+    const { ask } = await asked({ items: [], model: 'streaming-popularity', strategy: 'category-popularity' });
     expect((await ask('/reco/512')).json).toEqual({
-      ...{ user_id: '512', is_random: false, count: 0, model: 'streaming-popularity', items: [] },
+      ...{
+        user_id: '512',
+        is_random: false,
+        count: 0,
+        model: 'streaming-popularity',
+        strategy: 'category-popularity',
+        items: [],
+      },
     });
   });
 

@@ -73,6 +73,12 @@ export const tooLarge = (bytes: number, bytesMax: number): ApiError => ({
   reason: 'REQUEST_TOO_LARGE',
 });
 
+export const itemUnknown = (item: string): ApiError => ({
+  code: 'NOT_FOUND',
+  message: `no event was about the item ${item}`,
+  reason: 'ITEM_UNKNOWN',
+});
+
 const exhausted = (client: string, reason: string, message: string, retryAfterMs = RETRY_AFTER_MS): ApiError => ({
   ...{ code: 'RESOURCE_EXHAUSTED', message, reason, retryAfterMs, client },
 });

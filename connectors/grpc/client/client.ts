@@ -27,6 +27,7 @@ import {
   GetRecommendationsRequestSchema,
   type GetRecommendationsResponse,
   RecommendationService,
+  SimilarItemsRequestSchema,
   StreamRecommendationsRequestSchema,
 } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { TrendingService } from '../../../proto/gen/rivulet/v1/trending_service_pb.js';
@@ -36,7 +37,7 @@ import { followed, type StreamOptions, type Target } from './streams.js';
 import { type TrendingRequest, trendingUpdates, type TrendingUpdate } from './trending.js';
 import { type ClientTls, clientCredentials } from '../credentials.js';
 import { sendEvents } from './event-sender.js';
-import type { AnswerItem } from '../../facade/ports.js';
+import type { AnswerItem, SimilarEntry } from '../../facade/ports.js';
 import { serviceDefinition } from '../server/service-definition.js';
 
 export interface ConnectOptions {
@@ -60,6 +61,7 @@ type Fields<D extends DescMessage> = Omit<MessageInitShape<D>, '$typeName' | '$u
 
 export type RecommendationsRequest = Fields<typeof GetRecommendationsRequestSchema>;
 export type BatchRequest = Fields<typeof BatchGetRecommendationsRequestSchema>;
+export type SimilarRequest = Fields<typeof SimilarItemsRequestSchema>;
 export type EventInit = MessageInitShape<typeof EventSchema>;
 
 export interface Recommendations {
@@ -70,12 +72,13 @@ export interface Recommendations {
   /** How long the node has received no updates; `undefined`: the list is up to date. */
   readonly staleMs: number | undefined;
   readonly model: string;
+  readonly strategy: string;
 }
 
 export { CallError } from './call-error.js';
 export type { StreamOptions } from './streams.js';
 export type { RankedEntry, TrendingRequest, TrendingState, TrendingUpdate } from './trending.js';
-export type { AnswerItem, TrendingEntry, TrendingRanking, TrendingWindow } from '../../facade/ports.js';
+export type { AnswerItem, SimilarEntry, TrendingEntry, TrendingRanking, TrendingWindow } from '../../facade/ports.js';
 
 export interface PublishSummary {
   readonly accepted: number;
@@ -96,6 +99,8 @@ export interface RivuletClient {
   getRecommendations(request: RecommendationsRequest, options?: CallOptions): Promise<Recommendations>;
   /** For 1 to 100 users, in the same order. */
   batchGetRecommendations(request: BatchRequest, options?: CallOptions): Promise<readonly Recommendations[]>;
+  /** The items that users have seen together with an item. */
+  similarItems(request: SimilarRequest, options?: CallOptions): Promise<readonly SimilarEntry[]>;
   /** The list now, after each change, and every 15 seconds. */
   streamRecommendations(request: RecommendationsRequest, options?: StreamOptions): AsyncGenerator<Recommendations>;
   /** The list now, and after each change. After a lost connection the stream resumes with what has changed meanwhile. */
@@ -150,6 +155,7 @@ class GrpcRivuletClient implements RivuletClient {
     // So that methods can be destructured: `const { getRecommendations } = await connectRivulet(…)`.
     this.getRecommendations = this.getRecommendations.bind(this);
     this.batchGetRecommendations = this.batchGetRecommendations.bind(this);
+    this.similarItems = this.similarItems.bind(this);
     this.streamRecommendations = this.streamRecommendations.bind(this);
     this.streamTrending = this.streamTrending.bind(this);
     this.publishEvents = this.publishEvents.bind(this);
@@ -166,6 +172,11 @@ class GrpcRivuletClient implements RivuletClient {
     const message = create(BatchGetRecommendationsRequestSchema, request);
     const { recommendations } = await this.unary(RECOMMENDATIONS.batchGetRecommendations, message, call);
     return recommendations.map(listOf);
+  }
+
+  async similarItems(request: SimilarRequest, call: CallOptions = {}): Promise<readonly SimilarEntry[]> {
+    const { items } = await this.unary(RECOMMENDATIONS.similarItems, create(SimilarItemsRequestSchema, request), call);
+    return items.map(({ category, ...item }) => ({ ...item, category }));
   }
 
   async *streamRecommendations(
@@ -244,8 +255,8 @@ class GrpcRivuletClient implements RivuletClient {
   }
 }
 
-const listOf = ({ userId, items, asOf, model, stale, age }: GetRecommendationsResponse): Recommendations => ({
-  ...{ userId, items, model },
+const listOf = ({ userId, items, asOf, model, strategy, stale, age }: GetRecommendationsResponse): Recommendations => ({
+  ...{ userId, items, model, strategy },
   asOfMs: asOf && timestampMs(asOf),
   staleMs: stale ? (age === undefined ? 0 : durationMs(age)) : undefined,
 });

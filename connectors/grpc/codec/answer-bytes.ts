@@ -2,6 +2,7 @@
 import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import {
   BatchGetRecommendationsResponseSchema,
+  ContributionSchema,
   GetRecommendationsResponseSchema,
   RecommendedItemSchema,
   StreamRecommendationsResponseSchema,
@@ -21,6 +22,7 @@ const AS_OF = tag(inAnswer.asOf, BYTES);
 const MODEL = tag(inAnswer.model, BYTES);
 const STALE = tag(inAnswer.stale, VARINT);
 const AGE = tag(inAnswer.age, BYTES);
+const STRATEGY = tag(inAnswer.strategy, BYTES);
 
 const { field: inItem } = RecommendedItemSchema;
 const ITEM_ID = tag(inItem.itemId, BYTES);
@@ -32,6 +34,11 @@ const REASON = tag(inItem.reason, BYTES);
 const TITLE = tag(inItem.title, BYTES);
 const BRAND = tag(inItem.brand, BYTES);
 const PRICE = tag(inItem.price, DOUBLE);
+const CONTRIBUTION = tag(inItem.contributions, BYTES);
+
+const { field: inContribution } = ContributionSchema;
+const SOURCE = tag(inContribution.source, BYTES);
+const SHARE = tag(inContribution.share, DOUBLE);
 
 /** Lists are read more often than they change. */
 const encoded = new WeakMap<object, { readonly limit: number; readonly items: Uint8Array }>();
@@ -57,8 +64,8 @@ export function batchBytes(userIds: readonly string[], answers: readonly Answer[
 /** rivulet.v1.StreamRecommendationsResponse; `timeless`: without `as_of` and `age`, to compare everything else. */
 export function streamedBytes(userId: string, answer: Answer, limit: number, timeless = false): Buffer {
   const items = itemsBytes(answer, limit);
-  const { model, asOfMs, staleMs } = answer;
-  const facts = timeless ? { model, staleMs: staleMs && 0 } : { model, asOfMs, staleMs };
+  const { model, strategy, asOfMs, staleMs } = answer;
+  const facts = timeless ? { model, strategy, staleMs: staleMs && 0 } : { model, strategy, asOfMs, staleMs };
   return written((out) => {
     out.uint32(OF_STREAM).fork();
     writeAnswer(out, userId, facts, items);
@@ -86,7 +93,7 @@ function itemsBytes(answer: Answer, limit: number): Uint8Array {
 function writeAnswer(
   out: BinaryWriter,
   userId: string,
-  { asOfMs, model, staleMs }: Pick<Answer, 'asOfMs' | 'model' | 'staleMs'>,
+  { asOfMs, model, strategy, staleMs }: Pick<Answer, 'asOfMs' | 'model' | 'strategy' | 'staleMs'>,
   items: Uint8Array,
 ): void {
   writeText(out, USER_ID, userId);
@@ -95,6 +102,7 @@ function writeAnswer(
   writeText(out, MODEL, model);
   writeFlag(out, STALE, staleMs !== undefined);
   writeTime(out, AGE, staleMs);
+  writeText(out, STRATEGY, strategy);
 }
 
 function writeItem(out: BinaryWriter, item: AnswerItem): void {
@@ -107,4 +115,10 @@ function writeItem(out: BinaryWriter, item: AnswerItem): void {
   if (item.title !== undefined) out.uint32(TITLE).string(item.title);
   if (item.brand !== undefined) out.uint32(BRAND).string(item.brand);
   if (item.price !== undefined) out.uint32(PRICE).double(item.price);
+  for (const { source, share } of item.contributions ?? []) {
+    out.uint32(CONTRIBUTION).fork();
+    writeText(out, SOURCE, source);
+    writeDouble(out, SHARE, share);
+    out.join();
+  }
 }

@@ -36,6 +36,7 @@ import type {
   EventPublisher,
   RecommendationAnswers,
   RecommendationChanges,
+  SimilarItems,
   TrendingLists,
 } from '../../facade/ports.js';
 import { recommendationHandlers } from '../services/recommendation-service.js';
@@ -55,6 +56,8 @@ export interface GrpcServerOptions {
   readonly reader: EventReader;
   /** Without it, StreamRecommendations is not implemented. */
   readonly changes?: RecommendationChanges;
+  /** Without them, SimilarItems is not implemented. */
+  readonly similar?: SimilarItems;
   /** Without them, there is no TrendingService. */
   readonly trending?: TrendingLists;
   /** Default: loopback. */
@@ -152,7 +155,7 @@ function addServices(options: GrpcServerOptions, server: Server, guard: CallGuar
   const recommendations = changes && new RecommendationHub(changes, context, clock);
   const trends = trending && new TrendingHandlers(trending, context, clock);
   longLived.addService(byteServiceDefinition(RecommendationService), {
-    ...recommendationHandlers(answers),
+    ...recommendationHandlers(answers, options.similar),
     ...(recommendations && { streamRecommendations: recommendations.streamRecommendations }),
   });
   if (trends) longLived.addService(byteServiceDefinition(TrendingService), { streamTrending: trends.streamTrending });

@@ -1,22 +1,31 @@
 /**
- * GetRecommendations and BatchGetRecommendations: bytes in, bytes out.
+ * GetRecommendations, BatchGetRecommendations and SimilarItems: bytes in, bytes out.
  *
  * A result that is available at once is sent in the same turn of the event loop: no promise, no listener, no count. One that takes time counts
  * against its client until it settles, even if the call has ended before, so that cancelled calls cannot pile up work.
  */
-import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import { create, type DescMessage, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import {
   BatchGetRecommendationsRequestSchema,
   GetRecommendationsRequestSchema,
+  SimilarItemsRequestSchema,
+  SimilarItemsResponseSchema,
 } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { asError } from '../../../runtime/contract/errors.js';
 import { answerBytes, batchBytes } from '../codec/answer-bytes.js';
 import { interceptedOf, spanOf } from '../server/intercepted-call.js';
-import type { Answer, RecommendationAnswers, RecommendationQuery } from '../../facade/ports.js';
-import { type BatchQuery, batchQueryOf, queryOf } from './request-fields.js';
+import { asBuffer } from '../server/service-definition.js';
+import type {
+  Answer,
+  RecommendationAnswers,
+  RecommendationQuery,
+  SimilarEntry,
+  SimilarItems,
+} from '../../facade/ports.js';
+import { type BatchQuery, batchQueryOf, queryOf, similarQueryOf } from './request-fields.js';
 import { readRequest } from './request-reading.js';
-import { faultOf, type FieldViolation } from '../../facade/errors/fault.js';
+import { faultOf, type FieldViolation, itemUnknown } from '../../facade/errors/fault.js';
 import { refusal } from '../server/status-details.js';
 
 type Call = ServerUnaryCall<Buffer, Buffer>;
@@ -32,11 +41,12 @@ interface Work<D extends DescMessage, Q extends object, A extends object> {
   readonly lists: (answer: A) => readonly Answer[];
 }
 
-export function recommendationHandlers(answers: RecommendationAnswers): {
-  readonly getRecommendations: Handler;
-  readonly batchGetRecommendations: Handler;
-} {
+export function recommendationHandlers(
+  answers: RecommendationAnswers,
+  similar: SimilarItems | undefined,
+): Readonly<Record<string, Handler>> {
   return {
+    ...(similar && { similarItems: similarItems(similar) }),
     getRecommendations: handler({
       schema: GetRecommendationsRequestSchema,
       check: queryOf,
@@ -53,6 +63,32 @@ export function recommendationHandlers(answers: RecommendationAnswers): {
     }),
   };
 }
+
+const similarItems =
+  (similar: SimilarItems): Handler =>
+  (call, reply) => {
+    const read = readRequest(SimilarItemsRequestSchema, call.request, similarQueryOf);
+    if ('fault' in read) {
+      reply(refusal(read.fault));
+      return;
+    }
+    const { itemId } = read.query;
+    const items = similar.get(read.query);
+    if (items === undefined) {
+      reply(refusal(itemUnknown(itemId)));
+      return;
+    }
+    const message = create(SimilarItemsResponseSchema, { itemId, items: items.map(asMessage) });
+    reply(null, asBuffer(toBinary(SimilarItemsResponseSchema, message)));
+  };
+
+const asMessage = ({ itemId, rank, score, category, title, brand, price }: SimilarEntry) => ({
+  ...{ itemId, rank, score },
+  ...(category === undefined ? {} : { category }),
+  ...(title === undefined ? {} : { title }),
+  ...(brand === undefined ? {} : { brand }),
+  ...(price === undefined ? {} : { price }),
+});
 
 /** An exception becomes a rejection: the other answers may be under way. */
 function answerOrError(answers: RecommendationAnswers, query: RecommendationQuery): Answer | Promise<Answer> {

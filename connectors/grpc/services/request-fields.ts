@@ -2,6 +2,7 @@
 import type {
   BatchGetRecommendationsRequest,
   GetRecommendationsRequest,
+  SimilarItemsRequest,
   StreamRecommendationsRequest,
 } from '../../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import {
@@ -9,7 +10,8 @@ import {
   TrendingRanking as Ranking,
   TrendingWindow as Window,
 } from '../../../proto/gen/rivulet/v1/trending_service_pb.js';
-import type { RecommendationQuery, TrendingRanking, TrendingWindow } from '../../facade/ports.js';
+import { STRATEGIES, type Strategy } from '../../../actors/model.js';
+import type { RecommendationQuery, SimilarQuery, TrendingRanking, TrendingWindow } from '../../facade/ports.js';
 import type { Subscription } from '../../facade/trending/hub.js';
 import type { FieldViolation } from '../../facade/errors/fault.js';
 import { LIMIT_DEFAULT, LIMIT_MAX, textProblem } from '../../facade/errors/text-problem.js';
@@ -17,19 +19,22 @@ import { LIMIT_DEFAULT, LIMIT_MAX, textProblem } from '../../facade/errors/text-
 export const BATCH_USERS_MAX = 100;
 
 const NO_USER = 'is required: set it to the id of the user, as in the events';
+const NO_ITEM = 'is required: set it to the id of the item, as in the events';
 
 /** The query, or the invalid fields. */
 export function queryOf(
   request: GetRecommendationsRequest | StreamRecommendationsRequest,
 ): RecommendationQuery | readonly FieldViolation[] {
-  const { userId, limit, category, excludeSeen, explain } = request;
+  const { userId, limit, category, excludeSeen, explain, strategy } = request;
   const user = userProblem(userId);
   const items = limitProblem(limit);
   const filter = textProblem(category);
-  if (user === undefined && items === undefined && filter === undefined) {
-    return { userId, limit: limitOf(limit), category: categoryOf(category), excludeSeen, explain };
+  const order = strategyProblem(strategy);
+  if (user === undefined && items === undefined && filter === undefined && order === undefined) {
+    const options = { category: categoryOf(category), excludeSeen, explain, strategy: strategyOf(strategy) };
+    return { userId, limit: limitOf(limit), ...options };
   }
-  return violations({ user_id: user, limit: items, category: filter });
+  return violations({ user_id: user, limit: items, category: filter, strategy: order });
 }
 
 export interface BatchQuery {
@@ -39,7 +44,7 @@ export interface BatchQuery {
 }
 
 export function batchQueryOf(request: BatchGetRecommendationsRequest): BatchQuery | readonly FieldViolation[] {
-  const { userIds, limit, category, excludeSeen, explain } = request;
+  const { userIds, limit, category, excludeSeen, explain, strategy } = request;
   const count =
     userIds.length === 0
       ? `is required: name 1 to ${BATCH_USERS_MAX} users`
@@ -52,10 +57,25 @@ export function batchQueryOf(request: BatchGetRecommendationsRequest): BatchQuer
     ...Object.fromEntries(users),
     limit: limitProblem(limit),
     category: textProblem(category),
+    strategy: strategyProblem(strategy),
   });
   if (wrong.length > 0) return wrong;
-  const rest = { limit: limitOf(limit), category: categoryOf(category), excludeSeen, explain };
+  const options = { excludeSeen, explain, strategy: strategyOf(strategy) };
+  const rest = { limit: limitOf(limit), category: categoryOf(category), ...options };
   return { userIds, limit: rest.limit, queries: userIds.map((userId) => ({ userId, ...rest })) };
+}
+
+export function similarQueryOf({
+  itemId,
+  limit,
+  category,
+}: SimilarItemsRequest): SimilarQuery | readonly FieldViolation[] {
+  const item = itemId === '' ? NO_ITEM : textProblem(itemId);
+  const [items, filter] = [limitProblem(limit), textProblem(category)];
+  if (item === undefined && items === undefined && filter === undefined) {
+    return { itemId, limit: limitOf(limit), category: categoryOf(category) };
+  }
+  return violations({ item_id: item, limit: items, category: filter });
 }
 
 const WINDOWS: Readonly<Record<Window, TrendingWindow>> = {
@@ -105,6 +125,15 @@ const violations = (problems: Readonly<Record<string, string | undefined>>): rea
 const limitOf = (limit: number): number => (limit === 0 ? LIMIT_DEFAULT : limit);
 
 const categoryOf = (category: string): string | undefined => (category === '' ? undefined : category);
+
+const isStrategy = (text: string): text is Strategy => (STRATEGIES as readonly string[]).includes(text);
+
+const strategyOf = (text: string): Strategy | undefined => (isStrategy(text) ? text : undefined);
+
+const strategyProblem = (text: string): string | undefined =>
+  text === '' || isStrategy(text)
+    ? undefined
+    : `is none of ${STRATEGIES.join(', ')}; leave it out for that of the node`;
 
 const userProblem = (userId: string): string | undefined => (userId === '' ? NO_USER : textProblem(userId));
 

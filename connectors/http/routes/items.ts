@@ -1,9 +1,10 @@
-/** GET /items/{item_id}: the catalogue entry of an item. GET /items/unknown: the items that it lacks. */
+/** GET /items/{item_id}: the catalogue entry of an item; /similar: what goes with it. GET /items/unknown: the items that it lacks. */
 import { z } from 'zod';
-import type { CatalogueItem, ItemCatalogue, UnknownItem } from '../../facade/ports.js';
-import { idText, shownItem, timeOf, unchanged } from './fields.js';
+import { itemUnknown } from '../../facade/errors/fault.js';
+import type { CatalogueItem, ItemCatalogue, SimilarItems, UnknownItem } from '../../facade/ports.js';
+import { categoryInQuery, idText, itemsInQuery, shownItem, timeOf, unchanged } from './fields.js';
 import { nextCursor, pageQuery, storedTime } from './ledger-fields.js';
-import { notFound, problemSchema } from '../server/problem.js';
+import { notFound, problemSchema, Refused } from '../server/problem.js';
 import { sendJson } from '../server/validators.js';
 import type { App } from '../server/zod-provider.js';
 
@@ -31,8 +32,19 @@ const unknownSchema = z
   })
   .meta({ id: 'UnknownItemPage', description: 'The latest event first' });
 
-export function itemRoutes(app: App, catalogue: ItemCatalogue): void {
+const similarSchema = z
+  .object({
+    item_id: z.string(),
+    count: z.int(),
+    items: z.array(
+      z.object({ rank: z.int(), item_id: z.string(), ...shownItem, score: z.number() }).meta({ id: 'SimilarItem' }),
+    ),
+  })
+  .meta({ id: 'SimilarItems', description: 'Best first' });
+
+export function itemRoutes(app: App, catalogue: ItemCatalogue, similar: SimilarItems): void {
   unknownItemRoute(app, catalogue);
+  similarItemsRoute(app, similar);
   app.get(
     '/items/:item_id',
     {
@@ -50,6 +62,37 @@ export function itemRoutes(app: App, catalogue: ItemCatalogue): void {
       if (item === undefined)
         throw notFound('ITEM_UNKNOWN', `the catalogue has no item ${itemId}: publish it to rivulet.items.>`);
       sendJson(request, reply, JSON.stringify(shownOf(item)));
+    },
+  );
+}
+
+function similarItemsRoute(app: App, similar: SimilarItems): void {
+  app.get(
+    '/items/:item_id/similar',
+    {
+      schema: {
+        tags: ['Items'],
+        summary: 'List the items that users have seen together with an item',
+        params: z.object({ item_id: idText('Id of the item, as in the events') }),
+        querystring: z.strictObject({ n: itemsInQuery, category: categoryInQuery }),
+        response: {
+          200: similarSchema,
+          304: unchanged,
+          404: problemSchema,
+          '4xx': problemSchema,
+          '5xx': problemSchema,
+        },
+      },
+    },
+    (request, reply) => {
+      const { item_id: itemId } = request.params;
+      const { n: limit, category } = request.query;
+      const items = similar.get({ itemId, limit, category });
+      if (items === undefined) throw new Refused(itemUnknown(itemId));
+      const shown = items.map(({ rank, itemId: id, title, category: of, brand, price, score }) => ({
+        ...{ rank, item_id: id, title, category: of, brand, price, score },
+      }));
+      sendJson(request, reply, JSON.stringify({ item_id: itemId, count: shown.length, items: shown }));
     },
   );
 }

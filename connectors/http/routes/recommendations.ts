@@ -6,6 +6,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { STRATEGIES } from '../../../actors/model.js';
 import type { Answer, AnswerItem, RecommendationAnswers, RecommendationQuery } from '../../facade/ports.js';
 import {
   asOf,
@@ -32,6 +33,10 @@ export interface RecommendationPorts {
 const wishes = {
   n: itemsInQuery,
   category: categoryInQuery,
+  strategy: z
+    .enum(STRATEGIES, `must be one of ${STRATEGIES.join(', ')}`)
+    .optional()
+    .describe('What decides the order; default: as the node is configured'),
   exclude_seen: flagInQuery(
     'Leave out items that the user has interacted with, as far as they are among the latest 1,000',
   ),
@@ -40,7 +45,14 @@ const wishQuery = z.strictObject(wishes);
 const userId = idText('Id of the user, as in the events');
 
 const EXAMPLE = {
-  ...{ user_id: '512', is_random: false, count: 1, as_of: '2026-01-02T03:04:05.678Z', model: 'streaming-popularity' },
+  ...{
+    user_id: '512',
+    is_random: false,
+    count: 1,
+    as_of: '2026-01-02T03:04:05.678Z',
+    model: 'streaming-category-popularity',
+  },
+  strategy: 'category-popularity',
   items: [
     {
       ...{ rank: 1, item_id: '1004856', category: 'electronics', score: 12.5, type: 'streaming_category_popularity' },
@@ -57,6 +69,7 @@ const answerSchema = z
     as_of: asOf,
     stale,
     model: z.string(),
+    strategy: z.enum(STRATEGIES),
     items: z.array(
       z.object({
         rank: z.int(),
@@ -65,8 +78,14 @@ const answerSchema = z
         score: z.number(),
         type: z
           .string()
-          .describe('streaming_category_popularity, or streaming_popular_fallback for what is popular with all'),
+          .describe(
+            'streaming_category_popularity, streaming_popular_fallback for what is popular with all, or streaming_ and the strategy',
+          ),
         reason: z.string().describe('Why it is in the list, for people'),
+        contributions: z
+          .array(z.object({ source: z.string(), share: z.number() }))
+          .optional()
+          .describe('By hybrid and co-visitation: the sources and features that its place comes from, at most three'),
       }),
     ),
   })
@@ -86,8 +105,8 @@ export function recommendationRoutes(app: App, { answers, randomUsers }: Recomme
     wished: Wishes,
     isRandom: boolean,
   ): void => {
-    const { n: limit, category, exclude_seen: excludeSeen } = wished;
-    const query: RecommendationQuery = { userId: user, limit, category, excludeSeen, explain: true };
+    const { n: limit, category, exclude_seen: excludeSeen, strategy } = wished;
+    const query: RecommendationQuery = { userId: user, limit, category, excludeSeen, explain: true, strategy };
     const answer = answers.get(query);
     if (!(answer instanceof Promise)) {
       send(request, reply, query, answer, isRandom);
@@ -211,19 +230,20 @@ function bodyOf({ count, list }: Written, user: string, { asOfMs, staleMs }: Ans
 }
 
 function writtenOf(answer: Answer, limit: number): Written {
-  const { sameAs, model } = answer;
+  const { sameAs, model, strategy } = answer;
   const known = sameAs && written.get(sameAs);
   if (known?.limit === limit) return known;
   // Items are built when they are accessed.
   const shown = answer.items.slice(0, limit).map(shownOf);
-  const list = Buffer.from(`"model":"${model}","items":${JSON.stringify(shown)}}`);
+  const list = Buffer.from(`"model":"${model}","strategy":"${strategy}","items":${JSON.stringify(shown)}}`);
   const now = { limit, count: shown.length, list, etag: etagOf(list) };
   if (sameAs !== undefined) written.set(sameAs, now);
   return now;
 }
 
-const shownOf = ({ rank, itemId, title, category, brand, price, score, type, reason }: AnswerItem): object => ({
-  ...{ rank, item_id: itemId, title, category, brand, price, score, type, reason },
+const shownOf = ({ itemId, rank, title, category, brand, price, score, type, ...why }: AnswerItem): object => ({
+  ...{ rank, item_id: itemId, title, category, brand, price, score, type },
+  ...{ reason: why.reason, contributions: why.contributions },
 });
 
 /** The most recently formatted time: it is the same for many answers. */

@@ -15,7 +15,13 @@ import type { Clock, Logger } from '../../../runtime/contract/ports.js';
 import { boundConnections } from '../../facade/admission/bound-connections.js';
 import { isLoopback } from '../../facade/admission/exposure.js';
 import { bindError, listening, openTokens, warnOfExposure, type Watches } from '../../facade/listening.js';
-import type { EventPublisher, ItemCatalogue, RecommendationAnswers, TrendingLists } from '../../facade/ports.js';
+import type {
+  EventPublisher,
+  ItemCatalogue,
+  RecommendationAnswers,
+  SimilarItems,
+  TrendingLists,
+} from '../../facade/ports.js';
 import { type ServerTls, watchTls } from '../../facade/tls/server-tls.js';
 import type { AuthOptions } from '../../facade/admission/token-check.js';
 import type { TrendingCounts } from '../../facade/trending/hub.js';
@@ -48,6 +54,7 @@ export interface HttpServerOptions {
   readonly publisher: EventPublisher;
   /** Reads events by the same rules as the node's parse stage. */
   readonly reader: EventReader;
+  readonly similar: SimilarItems;
   readonly trending: TrendingLists;
   readonly catalogue: ItemCatalogue;
   readonly reports: NodeReports;
@@ -147,7 +154,7 @@ function routes(
   const { reports, trending, publisher, reader, operations, clock } = options;
   aboutRoutes(app, reports, gate);
   recommendationRoutes(app, options, gate);
-  itemRoutes(app, options.catalogue);
+  itemRoutes(app, options.catalogue, options.similar);
   eventRoutes(app, { publisher, reader, clock, limits });
   eventContractRoutes(app, reader);
   if (operations !== undefined) {

@@ -4,6 +4,7 @@ import { SIDE_MAX } from '../../../actors/maths/evaluation/ease.js';
 import { MODELS } from '../../../actors/maths/evaluation/models.js';
 import { RATING_MODELS } from '../../../actors/maths/evaluation/rating-models.js';
 import { SPLITS } from '../../../actors/maths/evaluation/splits.js';
+import { STREAM_MODELS } from '../evaluate/prequential.js';
 import type { EvaluateOptions } from '../evaluate/evaluate.js';
 import { FORMATS } from '../evaluate/interactions.js';
 import { positiveNumber, wholeNumber } from '../settings.js';
@@ -25,13 +26,17 @@ export function evaluateCommands(rivulet: Command): void {
         .choices(FORMATS)
         .makeOptionMandatory(),
     )
-    .addOption(new Option('--split <how>', 'how it is divided').choices(SPLITS).default('item-stratified'))
+    .addOption(
+      new Option('--split <how>', 'how it is divided; prequential: each event is predicted, then learnt from')
+        .choices([...SPLITS, 'prequential'])
+        .default('item-stratified'),
+    )
     .addOption(new Option('--share <n>', 'share of training').argParser(share).default(0.75))
     .addOption(new Option('--k <n>', 'items per list').argParser(wholeNumber(1, 1000)).default(10))
     .option('--ratings', 'judge predicted ratings instead of lists')
     .option(
       '--models <names>',
-      `by commas; of lists ${MODELS.join(', ')}; of ratings ${RATING_MODELS.join(', ')} (default: all; ease and blend only for up to ${SIDE_MAX} users or items)`,
+      `by commas; of lists ${MODELS.join(', ')}; of ratings ${RATING_MODELS.join(', ')}; prequential ${STREAM_MODELS.join(', ')} (default: all; ease and blend only for up to ${SIDE_MAX} users or items)`,
       (text: string) => text.split(',').map((name) => name.trim()),
     )
     .addOption(
@@ -54,7 +59,8 @@ Each user and item counts once, however often they met. Formulas: actors/README.
 Examples:
   rivulet evaluate --input ml-latest-small --format movielens
   rivulet evaluate --input ratings.dat --format ratings --ratings --split random --share 0.8
-  rivulet evaluate --input 2019-Oct.csv --format rees46 --split temporal --k 20`,
+  rivulet evaluate --input 2019-Oct.csv --format rees46 --split temporal --k 20
+  rivulet evaluate --input 2019-Oct.csv --format rees46 --split prequential`,
     )
     .action(async (options: EvaluateOptions) => {
       const { evaluateCommand } = await import('../evaluate/evaluate.js');

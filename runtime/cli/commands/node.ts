@@ -1,5 +1,6 @@
 /** Commands that run a node, or query one. */
 import { type Command, Option } from 'commander';
+import { STRATEGIES } from '../../../actors/model.js';
 import {
   ENGINE_KEYS,
   GRPC_KEYS,
@@ -115,6 +116,11 @@ function get(rivulet: Command): void {
     .option('-n, --number <n>', 'at most so many items', wholeNumber(1, 100), 10)
     .option('--category <name>', 'only items of this main category', nonEmpty)
     .option('--exclude-seen', 'leave out what the user has interacted with (the latest 1,000 items)')
+    .addOption(
+      new Option('--strategy <name>', 'what decides the order (default: as the node is configured)').choices(
+        STRATEGIES,
+      ),
+    )
     .option('--explain', 'print the reason for each item');
   withLink(command)
     .option('--json', 'print the answer as JSON')
@@ -128,6 +134,7 @@ function get(rivulet: Command): void {
 Examples:
   rivulet get user-0042
   rivulet get user-0042 -n 5 --category electronics --exclude-seen --explain
+  rivulet get user-0042 --strategy hybrid --explain
   rivulet get user-0042 --json --address recommendations.example.com:50051 --tls`,
   );
 }

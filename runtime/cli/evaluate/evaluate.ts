@@ -5,8 +5,9 @@ import { type Split, split } from '../../../actors/maths/evaluation/splits.js';
 import { usage } from '../exit.js';
 import { progressBar } from '../progress.js';
 import { grouped } from '../terminal.js';
-import { type Format, readInteractions } from './interactions.js';
+import { type Format, readEvents, readInteractions } from './interactions.js';
 import { type JudgedLists, judgeLists, listsText, modelsFor } from './lists.js';
+import { judgeStream, STREAM_MODELS, streamText } from './prequential.js';
 import { type JudgedRatings, judgeRatings, ratingsText } from './ratings.js';
 
 export interface EvaluateOptions {
@@ -14,7 +15,7 @@ export interface EvaluateOptions {
   readonly format: Format;
   /** Predicted ratings instead of lists. */
   readonly ratings?: true;
-  readonly split: Split;
+  readonly split: Split | 'prequential';
   /** Of training. */
   readonly share: number;
   readonly k: number;
@@ -28,6 +29,32 @@ export interface EvaluateOptions {
 }
 
 export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
+  const { split: how } = options;
+  await (how === 'prequential' ? evaluateStream(options) : evaluateSplit({ ...options, split: how }));
+}
+
+async function evaluateStream({ input, format, k, models, json, ratings }: EvaluateOptions): Promise<void> {
+  if (ratings === true)
+    throw usage('--ratings has no prequential split', 'give another --split, or leave --ratings out');
+  mustBeKnown(models, STREAM_MODELS, 'the prequential split');
+  const events = await readEvents(input, format);
+  const bar = progressBar(0, '{what}  {duration_formatted}', json === true);
+  const judged = judgeStream(events, k, (what) => {
+    bar.update(0, what);
+  });
+  bar.end();
+  const chosen = {
+    ...judged,
+    models: judged.models.filter(({ model }) => models === undefined || models.includes(model)),
+  };
+  process.stdout.write(
+    json === true
+      ? `${JSON.stringify({ events: events.length, ...chosen }, undefined, 2)}\n`
+      : `${grouped(events.length)} events\n${streamText(chosen, k)}`,
+  );
+}
+
+async function evaluateSplit(options: EvaluateOptions & { readonly split: Split }): Promise<void> {
   const { input, format, ratings, k, seed, alpha } = options;
   const chosen = chosenModels(options);
   const all = await readInteractions(input, format);
@@ -82,12 +109,14 @@ type Chosen =
 
 function chosenModels({ ratings, models }: EvaluateOptions): Chosen {
   const known: readonly string[] = ratings === true ? RATING_MODELS : MODELS;
-  const unknown = models?.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    const of = ratings === true ? 'ratings' : 'lists';
-    throw usage(`--models: there is no model ${JSON.stringify(unknown)} of ${of}`, `give some of ${known.join(', ')}`);
-  }
+  mustBeKnown(models, known, ratings === true ? 'ratings' : 'lists');
   return ratings === true
     ? { of: 'ratings', models: (models ?? RATING_MODELS) as readonly RatingModelName[] }
     : { of: 'lists', models: models as readonly ModelName[] | undefined };
+}
+
+function mustBeKnown(models: readonly string[] | undefined, known: readonly string[], of: string): void {
+  const unknown = models?.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw usage(`--models: there is no model ${JSON.stringify(unknown)} of ${of}`, `give some of ${known.join(', ')}`);
 }

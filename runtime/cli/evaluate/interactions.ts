@@ -2,12 +2,15 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Entries } from '../../../actors/maths/als/sparse.js';
+import type { EventType, sampledEvents } from '../../../actors/model.js';
 import type { Dated } from '../../../actors/maths/evaluation/splits.js';
 import { formatOf, listing } from '../../../connectors/csv/folder-source.js';
 import { readRecords } from '../../../connectors/csv/read-records.js';
 import { datasetFiles } from '../../../connectors/movielens/dataset.js';
+import { readMovies } from '../../../connectors/movielens/movies.js';
 import { readRatings } from '../../../connectors/movielens/ratings.js';
 import { fatal } from '../../contract/errors.js';
+import type { Row } from '../../frames/frame.js';
 import { usage } from '../exit.js';
 
 export const FORMATS = ['movielens', 'ratings', 'rees46', 'sessions'] as const;
@@ -26,7 +29,13 @@ interface Interaction {
   readonly item: string;
   readonly timeMs: number;
   readonly rating: number;
+  readonly category?: string | undefined;
+  readonly brand?: string | undefined;
+  readonly price?: number;
 }
+
+/** An event as ranking learns from it. */
+export type DatedEvent = Row<(typeof sampledEvents)['columns']> & { readonly time: number };
 
 interface Columns {
   readonly user: readonly string[];
@@ -43,6 +52,34 @@ const COLUMNS = {
     time: ['event_time', 'timestamp'],
   },
 } satisfies Record<string, Columns>;
+
+/** All events, those of one user and item too, in order of time; at one time in that of the input. */
+export async function readEvents(input: string, format: Format): Promise<DatedEvent[]> {
+  const events: DatedEvent[] = [];
+  const genres = await genresIn(input, format);
+  for await (const { timeMs: time, user, item, ...facts } of interactionsIn(input, format)) {
+    const { category = genres.get(item), brand, price = NaN } = facts;
+    events.push({ time, user, item, category, brand, price, past: 0 });
+  }
+  return nonEmpty(
+    events.sort((a, b) => a.time - b.time),
+    input,
+  );
+}
+
+function nonEmpty<T extends ArrayLike<unknown>>(found: T, input: string): T {
+  if (found.length > 0) return found;
+  throw fatal('SOURCE_EMPTY', `${input} has no interactions`, { hint: 'give another --input' });
+}
+
+/** Of a folder of ratings that has films. */
+async function genresIn(input: string, format: Format): Promise<ReadonlyMap<string, string>> {
+  if (format !== 'movielens' || !existsSync(input) || !statSync(input).isDirectory()) return new Map();
+  const { movies } = datasetFiles(readdirSync(input), input);
+  if (movies === undefined) return new Map();
+  const films = await readMovies(join(input, movies));
+  return new Map(films.flatMap(({ item, genres }) => (genres.length === 0 ? [] : [[item, genres.join('|')]])));
+}
 
 export async function readInteractions(input: string, format: Format): Promise<Interactions> {
   const [users, items] = [new Map<string, number>(), new Map<string, number>()];
@@ -65,7 +102,7 @@ export async function readInteractions(input: string, format: Format): Promise<I
     time.push(one.timeMs);
     rating.push(one.rating);
   }
-  if (user.length === 0) throw fatal('SOURCE_EMPTY', `${input} has no interactions`, { hint: 'give another --input' });
+  nonEmpty(user, input);
   return {
     ...{ user: Uint32Array.from(user), item: Uint32Array.from(item) },
     ...{ time: Float64Array.from(time), rating: Float64Array.from(rating) },
@@ -114,9 +151,20 @@ async function* rowsOf(path: string, columns: Columns): AsyncGenerator<Interacti
     const at = field(columns.time);
     const timeMs = timeOf(at);
     if (Number.isNaN(timeMs)) throw wrong(`the time ${JSON.stringify(at)} is neither ISO 8601 nor epoch seconds or ms`);
-    yield { user: field(columns.user), item: field(columns.item), timeMs, rating: NaN };
+    if (fields['event_type'] === REMOVED) continue;
+    const { category_code: category, brand, price } = fields as Readonly<Record<string, string | number | undefined>>;
+    yield {
+      ...{ user: field(columns.user), item: field(columns.item), timeMs, rating: NaN },
+      ...{ category: textIn(category), brand: textIn(brand), price: price === '' ? NaN : Number(price ?? NaN) },
+    };
   }
 }
+
+/** No sign of interest. */
+const REMOVED: EventType = 'remove_from_cart';
+
+const textIn = (field: string | number | undefined): string | undefined =>
+  field === undefined || field === '' ? undefined : String(field);
 
 /** Epoch numbers from 1973 on: up to eleven digits are seconds. */
 const timeOf = (text: string): number =>

@@ -8,28 +8,31 @@ export interface GetOptions extends LinkOptions {
   readonly category?: string;
   readonly excludeSeen?: true;
   readonly explain?: true;
+  readonly strategy?: string;
   readonly json?: true;
 }
 
 export async function get(userId: string, options: GetOptions): Promise<void> {
-  const { number, category = '', excludeSeen = false, explain = false } = options;
-  const request = { userId, limit: number, category, excludeSeen, explain };
+  const { number, category = '', excludeSeen = false, explain = false, strategy = '' } = options;
+  const request = { userId, limit: number, category, excludeSeen, explain, strategy };
   const answer = await withNode(options, (client) => client.getRecommendations(request));
   process.stdout.write(
     `${options.json === true ? asJson(answer) : asText(answer, explain, category !== '' || excludeSeen)}\n`,
   );
 }
 
-function asJson({ userId, items, asOfMs, staleMs, model }: Recommendations): string {
+function asJson({ userId, items, asOfMs, staleMs, model, strategy }: Recommendations): string {
   const document = {
     user_id: userId,
-    items: items.map(({ itemId, rank, score, category, type, reason, title, brand, price }) => ({
+    items: items.map(({ itemId, rank, score, category, type, reason, title, brand, price, contributions }) => ({
       ...{ item_id: itemId, rank, score, category, type, reason, title, brand, price },
+      ...(contributions === undefined || contributions.length === 0 ? {} : { contributions }),
     })),
     as_of: asOfMs === undefined ? null : new Date(asOfMs).toISOString(),
     stale: staleMs !== undefined,
     ...(staleMs === undefined ? {} : { age_seconds: staleMs / 1000 }),
     model,
+    strategy,
   };
   return JSON.stringify(document, undefined, 2);
 }

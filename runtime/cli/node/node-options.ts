@@ -99,6 +99,7 @@ export function pipelineOptions({ partitions, sourcePartitions, history, pipelin
       halfLifeMs: (pipeline.popularity.halfLifeHours ?? Infinity) * HOUR_MS,
     },
     listSize: pipeline.listSize,
+    strategy: pipeline.strategy,
     trending: trendingOptions(pipeline.trending, partitions),
     ...(history.megabytes === 0
       ? {}

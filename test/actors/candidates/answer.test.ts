@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { answer } from '../../../actors/candidates/answer.js';
 import type { Question, RecommendationReader } from '../../../actors/candidates/source.js';
 import type { RankedItem } from '../../../actors/maths/made-list.js';
+import { NO_ITEMS } from '../../../actors/state/latest-items.js';
 
 const own = (item: string, category: string, interest: number, interestRank: number, rank: number): RankedItem => ({
   item,
@@ -35,6 +36,7 @@ const ELECTRONICS = [popular('1', 'electronics', 1), popular('5', 'electronics',
 const reader = (seen: readonly string[] = []): RecommendationReader => ({
   ownList: (user) => (user === 'ada' ? LIST : []),
   seen: () => new Map(seen.map((item) => [item, 1])),
+  latest: () => NO_ITEMS,
   fallback: () => POPULAR,
   topOf: (category) => (category === 'electronics' ? ELECTRONICS : []),
   factsOf: (item) => (item === '2' ? { brand: 'lego', price: 9.5 } : {}),
@@ -110,6 +112,7 @@ describe('an answer', () => {
     const nothing: RecommendationReader = {
       ownList: () => [],
       seen: () => new Map(),
+      latest: () => NO_ITEMS,
       fallback: () => [],
       topOf: () => [],
       factsOf: () => ({}),

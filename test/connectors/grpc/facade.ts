@@ -25,6 +25,7 @@ export const ANSWER: Answer = {
   ],
   asOfMs: Date.UTC(2019, 9, 1, 0, 5, 0, 250),
   model: 'streaming-popularity',
+  strategy: 'category-popularity',
 };
 
 export interface Facade {

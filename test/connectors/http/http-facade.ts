@@ -5,7 +5,13 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { EventReader } from '../../../actors/formats/event-reader.js';
-import type { Answer, CatalogueItem, EventPublisher, ItemCatalogue } from '../../../connectors/facade/ports.js';
+import type {
+  Answer,
+  CatalogueItem,
+  EventPublisher,
+  ItemCatalogue,
+  SimilarItems,
+} from '../../../connectors/facade/ports.js';
 import type { HealthReport } from '../../../connectors/http/routes/health-report.js';
 import type { NodeReports } from '../../../connectors/http/ports.js';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../../connectors/http/server/server.js';
@@ -108,6 +114,13 @@ export const CATALOGUE: ItemCatalogue = {
   unknown: () => [{ itemId: 'p-2', events: 3, lastEventMs: Date.UTC(2026, 0, 2) }],
 };
 
+export const SIMILAR: SimilarItems = {
+  get: ({ itemId }) =>
+    itemId === ITEM.itemId
+      ? [{ itemId: 'p-2', rank: 1, score: 0.5, category: 'kitchen', title: 'Red kettle' }]
+      : undefined,
+};
+
 /** Doubles that answer everything; what is given takes their place. */
 export async function httpFacade(options: Partial<HttpServerOptions> = {}): Promise<HttpFacade> {
   const requests: EndedRequest[] = [];
@@ -121,6 +134,7 @@ export async function httpFacade(options: Partial<HttpServerOptions> = {}): Prom
     reader: new EventReader(),
     trending: lists,
     catalogue: CATALOGUE,
+    similar: SIMILAR,
     // As `npm run build` makes them.
     page: staticFiles(join(ROOT, 'dist', 'page')),
     docs: laterFiles(() => staticFiles(join(ROOT, 'dist', 'docs'), { policy: DOCS_POLICY })),

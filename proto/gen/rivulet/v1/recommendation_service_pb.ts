@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/v1/recommendation_service.proto.
  */
 export const file_rivulet_v1_recommendation_service: GenFile = /*@__PURE__*/
-  fileDesc("CidyaXZ1bGV0L3YxL3JlY29tbWVuZGF0aW9uX3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEidAoZR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg0KBWxpbWl0GAIgASgFEhAKCGNhdGVnb3J5GAMgASgJEhQKDGV4Y2x1ZGVfc2VlbhgEIAEoCBIPCgdleHBsYWluGAUgASgIIsoBChpHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRIPCgd1c2VyX2lkGAEgASgJEioKBWl0ZW1zGAIgAygLMhsucml2dWxldC52MS5SZWNvbW1lbmRlZEl0ZW0SKQoFYXNfb2YYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBW1vZGVsGAQgASgJEg0KBXN0YWxlGAUgASgIEiYKA2FnZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ6Ch5CYXRjaEdldFJlY29tbWVuZGF0aW9uc1JlcXVlc3QSEAoIdXNlcl9pZHMYASADKAkSDQoFbGltaXQYAiABKAUSEAoIY2F0ZWdvcnkYAyABKAkSFAoMZXhjbHVkZV9zZWVuGAQgASgIEg8KB2V4cGxhaW4YBSABKAgiYgofQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRI/Cg9yZWNvbW1lbmRhdGlvbnMYASADKAsyJi5yaXZ1bGV0LnYxLkdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlIncKHFN0cmVhbVJlY29tbWVuZGF0aW9uc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIQCghjYXRlZ29yeRgDIAEoCRIUCgxleGNsdWRlX3NlZW4YBCABKAgSDwoHZXhwbGFpbhgFIAEoCCJgCh1TdHJlYW1SZWNvbW1lbmRhdGlvbnNSZXNwb25zZRI/Cg9yZWNvbW1lbmRhdGlvbnMYASABKAsyJi5yaXZ1bGV0LnYxLkdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlIusBCg9SZWNvbW1lbmRlZEl0ZW0SDwoHaXRlbV9pZBgBIAEoCRIMCgRyYW5rGAIgASgNEg0KBXNjb3JlGAMgASgBEhUKCGNhdGVnb3J5GAQgASgJSACIAQESDAoEdHlwZRgFIAEoCRITCgZyZWFzb24YBiABKAlIAYgBARISCgV0aXRsZRgHIAEoCUgCiAEBEhIKBWJyYW5kGAggASgJSAOIAQESEgoFcHJpY2UYCSABKAFIBIgBAUILCglfY2F0ZWdvcnlCCQoHX3JlYXNvbkIICgZfdGl0bGVCCAoGX2JyYW5kQggKBl9wcmljZTLgAgoVUmVjb21tZW5kYXRpb25TZXJ2aWNlEmMKEkdldFJlY29tbWVuZGF0aW9ucxIlLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBomLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVzcG9uc2UScgoXQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnMSKi5yaXZ1bGV0LnYxLkJhdGNoR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBorLnJpdnVsZXQudjEuQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRJuChVTdHJlYW1SZWNvbW1lbmRhdGlvbnMSKC5yaXZ1bGV0LnYxLlN0cmVhbVJlY29tbWVuZGF0aW9uc1JlcXVlc3QaKS5yaXZ1bGV0LnYxLlN0cmVhbVJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlMAFCAlABYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CidyaXZ1bGV0L3YxL3JlY29tbWVuZGF0aW9uX3NlcnZpY2UucHJvdG8SCnJpdnVsZXQudjEihgEKGUdldFJlY29tbWVuZGF0aW9uc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIQCghjYXRlZ29yeRgDIAEoCRIUCgxleGNsdWRlX3NlZW4YBCABKAgSDwoHZXhwbGFpbhgFIAEoCBIQCghzdHJhdGVneRgGIAEoCSLcAQoaR2V0UmVjb21tZW5kYXRpb25zUmVzcG9uc2USDwoHdXNlcl9pZBgBIAEoCRIqCgVpdGVtcxgCIAMoCzIbLnJpdnVsZXQudjEuUmVjb21tZW5kZWRJdGVtEikKBWFzX29mGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVtb2RlbBgEIAEoCRINCgVzdGFsZRgFIAEoCBImCgNhZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIc3RyYXRlZ3kYByABKAkijAEKHkJhdGNoR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCRINCgVsaW1pdBgCIAEoBRIQCghjYXRlZ29yeRgDIAEoCRIUCgxleGNsdWRlX3NlZW4YBCABKAgSDwoHZXhwbGFpbhgFIAEoCBIQCghzdHJhdGVneRgGIAEoCSJiCh9CYXRjaEdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlEj8KD3JlY29tbWVuZGF0aW9ucxgBIAMoCzImLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVzcG9uc2UiiQEKHFN0cmVhbVJlY29tbWVuZGF0aW9uc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIQCghjYXRlZ29yeRgDIAEoCRIUCgxleGNsdWRlX3NlZW4YBCABKAgSDwoHZXhwbGFpbhgFIAEoCBIQCghzdHJhdGVneRgGIAEoCSJgCh1TdHJlYW1SZWNvbW1lbmRhdGlvbnNSZXNwb25zZRI/Cg9yZWNvbW1lbmRhdGlvbnMYASABKAsyJi5yaXZ1bGV0LnYxLkdldFJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlIpwCCg9SZWNvbW1lbmRlZEl0ZW0SDwoHaXRlbV9pZBgBIAEoCRIMCgRyYW5rGAIgASgNEg0KBXNjb3JlGAMgASgBEhUKCGNhdGVnb3J5GAQgASgJSACIAQESDAoEdHlwZRgFIAEoCRITCgZyZWFzb24YBiABKAlIAYgBARISCgV0aXRsZRgHIAEoCUgCiAEBEhIKBWJyYW5kGAggASgJSAOIAQESEgoFcHJpY2UYCSABKAFIBIgBARIvCg1jb250cmlidXRpb25zGAogAygLMhgucml2dWxldC52MS5Db250cmlidXRpb25CCwoJX2NhdGVnb3J5QgkKB19yZWFzb25CCAoGX3RpdGxlQggKBl9icmFuZEIICgZfcHJpY2UiLQoMQ29udHJpYnV0aW9uEg4KBnNvdXJjZRgBIAEoCRINCgVzaGFyZRgCIAEoASJHChNTaW1pbGFySXRlbXNSZXF1ZXN0Eg8KB2l0ZW1faWQYASABKAkSDQoFbGltaXQYAiABKAUSEAoIY2F0ZWdvcnkYAyABKAkiTwoUU2ltaWxhckl0ZW1zUmVzcG9uc2USDwoHaXRlbV9pZBgBIAEoCRImCgVpdGVtcxgCIAMoCzIXLnJpdnVsZXQudjEuU2ltaWxhckl0ZW0iuQEKC1NpbWlsYXJJdGVtEg8KB2l0ZW1faWQYASABKAkSDAoEcmFuaxgCIAEoDRINCgVzY29yZRgDIAEoARIVCghjYXRlZ29yeRgEIAEoCUgAiAEBEhIKBXRpdGxlGAUgASgJSAGIAQESEgoFYnJhbmQYBiABKAlIAogBARISCgVwcmljZRgHIAEoAUgDiAEBQgsKCV9jYXRlZ29yeUIICgZfdGl0bGVCCAoGX2JyYW5kQggKBl9wcmljZTKzAwoVUmVjb21tZW5kYXRpb25TZXJ2aWNlEmMKEkdldFJlY29tbWVuZGF0aW9ucxIlLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBomLnJpdnVsZXQudjEuR2V0UmVjb21tZW5kYXRpb25zUmVzcG9uc2UScgoXQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnMSKi5yaXZ1bGV0LnYxLkJhdGNoR2V0UmVjb21tZW5kYXRpb25zUmVxdWVzdBorLnJpdnVsZXQudjEuQmF0Y2hHZXRSZWNvbW1lbmRhdGlvbnNSZXNwb25zZRJuChVTdHJlYW1SZWNvbW1lbmRhdGlvbnMSKC5yaXZ1bGV0LnYxLlN0cmVhbVJlY29tbWVuZGF0aW9uc1JlcXVlc3QaKS5yaXZ1bGV0LnYxLlN0cmVhbVJlY29tbWVuZGF0aW9uc1Jlc3BvbnNlMAESUQoMU2ltaWxhckl0ZW1zEh8ucml2dWxldC52MS5TaW1pbGFySXRlbXNSZXF1ZXN0GiAucml2dWxldC52MS5TaW1pbGFySXRlbXNSZXNwb25zZUICUAFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Whose recommendations, and which.
@@ -57,6 +57,14 @@ export type GetRecommendationsRequest = Message<"rivulet.v1.GetRecommendationsRe
    * @generated from field: bool explain = 5;
    */
   explain: boolean;
+
+  /**
+   * What decides the order: `hybrid` (several sources, with weights learnt from what users do next), `category-popularity`, `co-visitation`
+   * (what users saw together), `trending` (the last hour). Not set: what the node is configured for.
+   *
+   * @generated from field: string strategy = 6;
+   */
+  strategy: string;
 };
 
 /**
@@ -114,6 +122,13 @@ export type GetRecommendationsResponse = Message<"rivulet.v1.GetRecommendationsR
    * @generated from field: google.protobuf.Duration age = 6;
    */
   age?: Duration | undefined;
+
+  /**
+   * What decided the order.
+   *
+   * @generated from field: string strategy = 7;
+   */
+  strategy: string;
 };
 
 /**
@@ -163,6 +178,14 @@ export type BatchGetRecommendationsRequest = Message<"rivulet.v1.BatchGetRecomme
    * @generated from field: bool explain = 5;
    */
   explain: boolean;
+
+  /**
+   * What decides the order: `hybrid` (several sources, with weights learnt from what users do next), `category-popularity`, `co-visitation`
+   * (what users saw together), `trending` (the last hour). Not set: what the node is configured for.
+   *
+   * @generated from field: string strategy = 6;
+   */
+  strategy: string;
 };
 
 /**
@@ -233,6 +256,14 @@ export type StreamRecommendationsRequest = Message<"rivulet.v1.StreamRecommendat
    * @generated from field: bool explain = 5;
    */
   explain: boolean;
+
+  /**
+   * What decides the order: `hybrid` (several sources, with weights learnt from what users do next), `category-popularity`, `co-visitation`
+   * (what users saw together), `trending` (the last hour). Not set: what the node is configured for.
+   *
+   * @generated from field: string strategy = 6;
+   */
+  strategy: string;
 };
 
 /**
@@ -299,7 +330,7 @@ export type RecommendedItem = Message<"rivulet.v1.RecommendedItem"> & {
 
   /**
    * How the item came into the list: `streaming_category_popularity` (popular in a category that the user is interested in),
-   * `streaming_popular_fallback` (popular with everyone); later models add theirs.
+   * `streaming_popular_fallback` (popular with everyone), `streaming_hybrid`, `streaming_co_visitation`, `streaming_trending`; later models add theirs.
    *
    * @generated from field: string type = 5;
    */
@@ -332,6 +363,14 @@ export type RecommendedItem = Message<"rivulet.v1.RecommendedItem"> & {
    * @generated from field: optional double price = 9;
    */
   price?: number | undefined;
+
+  /**
+   * Of a list by `hybrid` or `co-visitation`: the sources and features that its place comes from, the largest first, at most three. Only when `explain` was
+   * asked for.
+   *
+   * @generated from field: repeated rivulet.v1.Contribution contributions = 10;
+   */
+  contributions: Contribution[];
 };
 
 /**
@@ -340,6 +379,160 @@ export type RecommendedItem = Message<"rivulet.v1.RecommendedItem"> & {
  */
 export const RecommendedItemSchema: GenMessage<RecommendedItem> = /*@__PURE__*/
   messageDesc(file_rivulet_v1_recommendation_service, 6);
+
+/**
+ * How much of an item's place in a list comes from a source of candidates or from a feature.
+ *
+ * @generated from message rivulet.v1.Contribution
+ */
+export type Contribution = Message<"rivulet.v1.Contribution"> & {
+  /**
+   * For example `together`, `popular-1h` or `category-share`.
+   *
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * Its share in what puts the item above the average candidate, above 0 and at most 1.
+   *
+   * @generated from field: double share = 2;
+   */
+  share: number;
+};
+
+/**
+ * Describes the message rivulet.v1.Contribution.
+ * Use `create(ContributionSchema)` to create a new message.
+ */
+export const ContributionSchema: GenMessage<Contribution> = /*@__PURE__*/
+  messageDesc(file_rivulet_v1_recommendation_service, 7);
+
+/**
+ * Which item, and how many.
+ *
+ * @generated from message rivulet.v1.SimilarItemsRequest
+ */
+export type SimilarItemsRequest = Message<"rivulet.v1.SimilarItemsRequest"> & {
+  /**
+   * The item, as in the events. Required; at most 256 bytes, no control characters.
+   *
+   * @generated from field: string item_id = 1;
+   */
+  itemId: string;
+
+  /**
+   * The most items to return, 1 to 100. 0 or not set: 10.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * Only items of this main category. Not set: of all.
+   *
+   * @generated from field: string category = 3;
+   */
+  category: string;
+};
+
+/**
+ * Describes the message rivulet.v1.SimilarItemsRequest.
+ * Use `create(SimilarItemsRequestSchema)` to create a new message.
+ */
+export const SimilarItemsRequestSchema: GenMessage<SimilarItemsRequest> = /*@__PURE__*/
+  messageDesc(file_rivulet_v1_recommendation_service, 8);
+
+/**
+ * The items that are most similar to one item.
+ *
+ * @generated from message rivulet.v1.SimilarItemsResponse
+ */
+export type SimilarItemsResponse = Message<"rivulet.v1.SimilarItemsResponse"> & {
+  /**
+   * The requested item.
+   *
+   * @generated from field: string item_id = 1;
+   */
+  itemId: string;
+
+  /**
+   * Best first; at most `limit`.
+   *
+   * @generated from field: repeated rivulet.v1.SimilarItem items = 2;
+   */
+  items: SimilarItem[];
+};
+
+/**
+ * Describes the message rivulet.v1.SimilarItemsResponse.
+ * Use `create(SimilarItemsResponseSchema)` to create a new message.
+ */
+export const SimilarItemsResponseSchema: GenMessage<SimilarItemsResponse> = /*@__PURE__*/
+  messageDesc(file_rivulet_v1_recommendation_service, 9);
+
+/**
+ * A similar item.
+ *
+ * @generated from message rivulet.v1.SimilarItem
+ */
+export type SimilarItem = Message<"rivulet.v1.SimilarItem"> & {
+  /**
+   * The item, as in the events.
+   *
+   * @generated from field: string item_id = 1;
+   */
+  itemId: string;
+
+  /**
+   * Place in the list, from 1.
+   *
+   * @generated from field: uint32 rank = 2;
+   */
+  rank: number;
+
+  /**
+   * Cosine of the users of both items, with near visits counting more.
+   *
+   * @generated from field: double score = 3;
+   */
+  score: number;
+
+  /**
+   * Main category of the item, when it has one.
+   *
+   * @generated from field: optional string category = 4;
+   */
+  category?: string | undefined;
+
+  /**
+   * Title of the item, when the catalogue has one.
+   *
+   * @generated from field: optional string title = 5;
+   */
+  title?: string | undefined;
+
+  /**
+   * Its brand: that of the catalogue, or of its latest event that had one.
+   *
+   * @generated from field: optional string brand = 6;
+   */
+  brand?: string | undefined;
+
+  /**
+   * Its price, in the currency of the catalogue; where the catalogue has none, that of its latest event that had one.
+   *
+   * @generated from field: optional double price = 7;
+   */
+  price?: number | undefined;
+};
+
+/**
+ * Describes the message rivulet.v1.SimilarItem.
+ * Use `create(SimilarItemSchema)` to create a new message.
+ */
+export const SimilarItemSchema: GenMessage<SimilarItem> = /*@__PURE__*/
+  messageDesc(file_rivulet_v1_recommendation_service, 10);
 
 /**
  * Answers from a materialised view that follows the event stream; every node answers for every user.
@@ -389,6 +582,20 @@ export const RecommendationService: GenService<{
     methodKind: "server_streaming";
     input: typeof StreamRecommendationsRequestSchema;
     output: typeof StreamRecommendationsResponseSchema;
+  },
+  /**
+   * The items that users have seen together with one item, best first.
+   *
+   *   INVALID_ARGUMENT    as in GetRecommendations
+   *   NOT_FOUND           no event was about this item
+   *   UNAVAILABLE         as in GetRecommendations
+   *
+   * @generated from rpc rivulet.v1.RecommendationService.SimilarItems
+   */
+  similarItems: {
+    methodKind: "unary";
+    input: typeof SimilarItemsRequestSchema;
+    output: typeof SimilarItemsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_rivulet_v1_recommendation_service, 0);

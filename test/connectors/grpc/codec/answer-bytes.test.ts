@@ -2,6 +2,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { STRATEGIES } from '../../../../actors/model.js';
 import { answerBytes, batchBytes, streamedBytes } from '../../../../connectors/grpc/codec/answer-bytes.js';
 import type { Answer } from '../../../../connectors/facade/ports.js';
 import {
@@ -29,11 +30,12 @@ const answers: fc.Arbitrary<Answer> = fc.record({
   asOfMs: fc.option(fc.integer({ min: -1e15, max: 1e15 }), { nil: undefined }),
   staleMs: fc.option(fc.integer({ min: 0, max: 1e12 }), { nil: undefined }),
   model: fc.string(),
+  strategy: fc.constantFrom(...STRATEGIES),
 });
 
-function messageOf(userId: string, { items, asOfMs, staleMs, model }: Answer): GetRecommendationsResponse {
+function messageOf(userId: string, { items, asOfMs, staleMs, model, strategy }: Answer): GetRecommendationsResponse {
   const asOf = asOfMs === undefined ? undefined : timestampFromMs(asOfMs);
-  const given = { userId, items: items.map((one) => ({ ...one })), model, ...(asOf && { asOf }) };
+  const given = { userId, items: items.map((one) => ({ ...one })), model, strategy, ...(asOf && { asOf }) };
   if (staleMs !== undefined) Object.assign(given, { stale: true, age: durationFromMs(staleMs) });
   return create(GetRecommendationsResponseSchema, given as object);
 }
@@ -58,6 +60,7 @@ describe('the bytes of an answer', () => {
     const sameAs = {};
     const answer = (asOfMs: number): Answer => ({
       model: 'm',
+      strategy: 'category-popularity',
       asOfMs,
       sameAs,
       get items() {
@@ -66,7 +69,14 @@ describe('the bytes of an answer', () => {
       },
     });
     const expected = (userId: string, asOfMs: number, limit: number): string =>
-      hex(viaMessage(userId, { items: ANSWER.items.slice(0, limit), asOfMs, model: 'm' }));
+      hex(
+        viaMessage(userId, {
+          items: ANSWER.items.slice(0, limit),
+          asOfMs,
+          model: 'm',
+          strategy: 'category-popularity',
+        }),
+      );
     for (const [user, asOfMs, limit, seen] of [
       ['ann', 1, 2, 1],
       ['bob', 2, 2, 1],

@@ -1,0 +1,80 @@
+/**
+ * explain: why a candidate has its place.
+ *
+ *   c(k) = w(k) · (f(k) − mean of f(k) over the candidates)        share(sign) = Σ c(k) of its features / Σ of the positive ones
+ *
+ * What all candidates have in common changes no order, so it explains nothing.
+ */
+import type { Contribution } from '../model.js';
+import { LATEST_MAX } from '../state/latest-items.js';
+import { type Candidates, SIGNS } from './ranker.js';
+import { type Knowledge, SOURCE_NAMES, type SourceName } from './signal-sources.js';
+
+export interface Explanation {
+  /** For people. */
+  readonly reason: string;
+  /** The largest, at most three. */
+  readonly contributions: readonly Contribution[];
+}
+
+const CONTRIBUTIONS_MAX = 3;
+
+/** `weights`: of the context. */
+export function explain(
+  { items, rows }: Candidates,
+  place: number,
+  weights: Float64Array,
+  known: Knowledge,
+  history: readonly number[],
+): Explanation {
+  const { features, count, values } = rows;
+  const leads = new Map<string, number>();
+  for (let k = 0; k < features; k++) {
+    let sum = 0;
+    for (let x = 0; x < count; x++) sum += values[x * features + k]!;
+    const lead = weights[k]! * (values[place * features + k]! - sum / count);
+    leads.set(SIGNS[k]!, (leads.get(SIGNS[k]!) ?? 0) + lead);
+  }
+  const led = [...leads].filter(([, lead]) => lead > 0).sort((a, b) => b[1] - a[1]);
+  const total = led.reduce((sum, [, lead]) => sum + lead, 0);
+  const giving = SOURCE_NAMES.filter((_, k) => values[place * features + k]! > 0);
+  const lead = (name: string): number => leads.get(name) ?? 0;
+  const source = giving.reduce<SourceName | undefined>(
+    (best, name) => (best === undefined || lead(name) > lead(best) ? name : best),
+    undefined,
+  );
+  return {
+    // Of none is an item that was only looked for in its category.
+    reason: REASONS[source ?? 'category'](known, items[place]!, history),
+    contributions: led.slice(0, CONTRIBUTIONS_MAX).map(([sign, own]) => ({ source: sign, share: own / total })),
+  };
+}
+
+type Reason = (known: Knowledge, item: number, history: readonly number[]) => string;
+
+const ofCategory =
+  (words: string): Reason =>
+  ({ signals }, item) =>
+    `${words} ${signals.categoryText(item) ?? 'its category'}`;
+
+/** Names the item of the history that it goes with most. */
+const with_ =
+  (list: 'together' | 'next' | 'similar', words: string): Reason =>
+  ({ signals, neighboursOf }, item, history) => {
+    const weights = history.slice(0, LATEST_MAX).map((own) => neighboursOf(own)?.[list].weightOf(item) ?? 0);
+    const strongest = weights.indexOf(Math.max(...weights));
+    return strongest < 0 ? words : `${words} ${signals.text(history[strongest]!)}`;
+  };
+
+const REASONS: Readonly<Record<SourceName, Reason>> = {
+  'popular-10m': () => 'popular in these minutes',
+  'popular-1h': () => 'popular in this hour',
+  popular: () => 'popular with everyone',
+  category: ofCategory('popular in'),
+  'next-category': ofCategory('people go on to'),
+  brand: ofCategory('popular of its brand in'),
+  together: with_('together', 'often seen together with'),
+  next: with_('next', 'often seen next after'),
+  similar: with_('similar', 'seen by those who saw'),
+  own: () => 'you saw it before',
+};

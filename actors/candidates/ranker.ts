@@ -1,0 +1,166 @@
+/**
+ * ranker: candidates of all sources, each with its features, and the context in which weights are learnt (maths/rank/listwise-logit).
+ *
+ *   of each source        21 / (21 + rank), rank from 0; 0 for what it does not give
+ *   of each half-life     log(1 + count faded by it), and log(1 + count): less the greatest among the candidates
+ *   seen                  1 for an item of the history
+ *   category              1 if it shares a main category with the newest item; with one of the newest three; the share of its categories in the history
+ *   brand, price          1 if it has the newest item's brand; |Δ log(1 + price)| to the newest item that has one
+ *   age, idle, new        log(1 + s) since its first and since its latest event; 1 if it has at most 2 events
+ *   after                 log(1 + next(newest, x))
+ *
+ *   context   the length of the history (none, 1, 2 to 4, more), and whether more than 30 minutes passed since its newest item
+ *
+ * The newest item is no candidate: the user is looking at it. Times of half-lives count in whole seconds, so that their logarithms are computed once for
+ * an item and a second.
+ */
+import type { FeatureRows } from '../maths/rank/listwise-logit.js';
+import { logOfCount } from '../maths/rank/log-decay.js';
+import { Scoreboard } from '../maths/rank/scoreboard.js';
+import { type HalfLife, HALF_LIVES_MS } from '../state/item-signals.js';
+import { type Knowledge, type Situation, SOURCE_NAMES, SOURCES } from './signal-sources.js';
+
+const HALF_LIVES = Object.entries(HALF_LIVES_MS) as [HalfLife, number][];
+const POPULARITIES = [...Object.keys(HALF_LIVES_MS), 'ever'].map((one) => `log-count-${one}`);
+export const FEATURES: readonly string[] = [
+  ...SOURCE_NAMES,
+  ...POPULARITIES,
+  'seen',
+  ...['same-category', 'recent-category', 'category-share', 'same-brand', 'price-distance'],
+  ...['age', 'idle', 'new', 'after'],
+];
+/** What each of them is a sign of, as explanations name it. */
+export const SIGNS: readonly string[] = [
+  ...SOURCE_NAMES,
+  ...POPULARITIES.map(() => 'popularity'),
+  'history',
+  ...['category-fit', 'category-fit', 'category-fit', 'same-brand', 'price-distance'],
+  ...['age', 'age', 'age', 'next'],
+];
+const WIDTH = FEATURES.length;
+const [POPULARITY_AT, COUNTS] = [SOURCE_NAMES.length, POPULARITIES.length];
+
+/** Lengths of histories: none, 1, 2 to 4, more; each with and without a pause. */
+export const CONTEXTS = 8;
+const PAUSE_MS = 30 * 60_000;
+
+export function contextOf(length: number, sinceMs: number): number {
+  const long = length < 2 ? length : length < 5 ? 2 : 3;
+  return long * 2 + Number(length > 0 && sinceMs > PAUSE_MS);
+}
+
+export interface Candidates {
+  /** Numbers of items. */
+  readonly items: readonly number[];
+  /** Overwritten by the next question. */
+  readonly rows: FeatureRows;
+}
+
+export class Ranker {
+  private readonly board = new Scoreboard();
+  private values = new Float64Array(0);
+  /** By item: the second for which its popularities were computed, and these. */
+  private seconds = new Float64Array(0);
+  private popularities = new Float64Array(0);
+
+  constructor(private readonly known: Knowledge) {}
+
+  /** `others`: further candidates. */
+  candidates({ history, atMs }: Situation, others: readonly number[] = []): Candidates {
+    const situation = { history, atMs: Math.floor(atMs / 1000) * 1000 };
+    const lists = SOURCE_NAMES.map((name) => SOURCES[name](this.known, situation, this.board));
+    const places = new Map<number, number>();
+    const [last] = history;
+    for (const list of lists) {
+      for (const item of list) if (item !== last && !places.has(item)) places.set(item, places.size);
+    }
+    for (const item of others) if (item !== last && !places.has(item)) places.set(item, places.size);
+    const items = [...places.keys()];
+    if (this.values.length < items.length * WIDTH) this.values = new Float64Array(items.length * WIDTH * 2);
+    const rows = { features: WIDTH, count: items.length, values: this.values.fill(0, 0, items.length * WIDTH) };
+    lists.forEach((list, source) => {
+      for (let rank = 0; rank < list.length; rank++) {
+        const place = places.get(list[rank]!);
+        if (place !== undefined) rows.values[place * WIDTH + source] = 21 / (21 + rank);
+      }
+    });
+    this.fill(items, rows.values, situation);
+    return { items, rows };
+  }
+
+  private fill(items: readonly number[], values: Float64Array, situation: Situation): void {
+    const { signals, neighboursOf } = this.known;
+    const { history, atMs } = situation;
+    const [last] = history;
+    const table = signals.rows.values;
+    const own = new Set(history);
+    const shares = new Map<number, number>();
+    let categories = 0;
+    for (const item of history) {
+      for (const one of signals.categoriesOf(item)) {
+        shares.set(one, (shares.get(one) ?? 0) + 1);
+        categories++;
+      }
+    }
+    const ofLast = last === undefined ? [] : signals.categoriesOf(last);
+    const recent = history.slice(0, 3).flatMap((item) => signals.categoriesOf(item));
+    const brand = last === undefined ? 0 : table.brand[last]!;
+    const priced = history.find((item) => table.price[item]! > 0);
+    const price = priced === undefined ? 0 : Math.log1p(table.price[priced]!);
+    const after = last === undefined ? undefined : neighboursOf(last)?.next;
+    this.reserve(table.count.length);
+    const greatest = new Float64Array(COUNTS).fill(-Infinity);
+
+    for (let x = 0; x < items.length; x++) {
+      const item = items[x]!;
+      let at = x * WIDTH + POPULARITY_AT;
+      const known = this.popularityOf(item, atMs);
+      for (let k = 0; k < COUNTS; k++) {
+        const one = this.popularities[known + k]!;
+        if (one > greatest[k]!) greatest[k] = one;
+        values[at++] = one;
+      }
+      if (own.has(item)) values[at] = 1;
+      at++;
+      let share = 0;
+      for (const one of signals.categoriesOf(item)) {
+        if (ofLast.includes(one)) values[at] = 1;
+        if (recent.includes(one)) values[at + 1] = 1;
+        share += shares.get(one) ?? 0;
+      }
+      if (categories > 0) values[at + 2] = share / categories;
+      if (brand !== 0 && table.brand[item] === brand) values[at + 3] = 1;
+      if (priced !== undefined && table.price[item]! > 0) {
+        values[at + 4] = Math.abs(Math.log1p(table.price[item]!) - price);
+      }
+      at += 5;
+      values[at++] = Math.log1p(Math.max(0, atMs - table.firstTime[item]!) / 1000);
+      values[at++] = Math.log1p(Math.max(0, atMs - table.lastTime[item]!) / 1000);
+      values[at++] = table.count[item]! <= 2 ? 1 : 0;
+      if (after !== undefined) values[at] = Math.log1p(after.weightOf(item));
+    }
+    for (let x = 0; x < items.length; x++) {
+      const at = x * WIDTH + POPULARITY_AT;
+      for (let k = 0; k < COUNTS; k++) values[at + k]! -= greatest[k]!;
+    }
+  }
+
+  /** Where they stand. */
+  private popularityOf(item: number, atMs: number): number {
+    const at = item * COUNTS;
+    if (this.seconds[item] === atMs) return at;
+    const table = this.known.signals.rows.values;
+    HALF_LIVES.forEach(([name, halfLifeMs], k) => {
+      this.popularities[at + k] = logOfCount(table[name][item]!, atMs, halfLifeMs);
+    });
+    this.popularities[at + COUNTS - 1] = Math.log1p(table.count[item]!);
+    this.seconds[item] = atMs;
+    return at;
+  }
+
+  private reserve(items: number): void {
+    if (this.seconds.length >= items) return;
+    this.seconds = new Float64Array(items);
+    this.popularities = new Float64Array(items * COUNTS);
+  }
+}

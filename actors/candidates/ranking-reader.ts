@@ -1,0 +1,129 @@
+/**
+ * ranking-reader: the candidates for a question, ranked; and the items most similar to one. A pure function of what ranking-learner knows.
+ *
+ *   hybrid          by the learnt weights; score = softmax over all candidates: how likely each is the next
+ *   co-visitation   by Σ over m < 3 of 0.7^m · together(j, x), then by what is popular; score = 21 / (21 + rank), as the feature
+ *   similar(i, x)   similar(i, x) / √((n(x) + 2) (n(i) + 2))
+ */
+import type { Value } from '../../runtime/contract/stage.js';
+import { scored, weightsIn, type Weights } from '../maths/rank/listwise-logit.js';
+import type { ItemSignals } from '../state/item-signals.js';
+import type { LatestItems } from '../state/latest-items.js';
+import { STREAMING_CO_VISITATION, STREAMING_HYBRID } from '../model.js';
+import { explain } from './explain.js';
+import { contextOf, Ranker } from './ranker.js';
+import { type Knowledge, SOURCE_NAMES } from './signal-sources.js';
+import type { RankedCandidate, RankingQuestion, RankingReader, SimilarItem } from './source.js';
+
+const TOGETHER = SOURCE_NAMES.indexOf('together');
+const POPULAR = SOURCE_NAMES.indexOf('popular');
+
+export function rankingReaderOf(known: Knowledge, weights: Value<Weights>): RankingReader {
+  const ranker = new Ranker(known);
+  const { signals } = known;
+  const ranked = (question: RankingQuestion): readonly RankedCandidate[] => {
+    const { latest, by, n, category, isExcluded } = question;
+    const history = numbersOf(signals, latest.items);
+    const atMs = Math.max(signals.latestMs, latest.times[0] ?? -Infinity);
+    const of = category === undefined ? undefined : signals.categoryNumber(category);
+    const candidates = ranker.candidates({ history, atMs }, of === undefined ? [] : signals.group(of));
+    const context = contextOf(history.length, atMs - (latest.times[0] ?? atMs));
+    const scores = by === 'hybrid' ? scored(weights.get(), candidates.rows, context) : listed(candidates.rows);
+    const best = firstOf(candidates.items, scores, n, (item) => {
+      if (of !== undefined && !signals.categoriesOf(item).includes(of)) return false;
+      return !isExcluded(signals.text(item));
+    });
+    const total = by === 'hybrid' ? scores.reduce((sum, score) => sum + Math.exp(score - scores[best[0]!]!), 0) : 0;
+    return best.map((place, i) => {
+      const item = candidates.items[place]!;
+      const { brand, price } = signals.factsOf(item);
+      return {
+        ...{ item: signals.text(item), category: category ?? signals.categoryText(item) },
+        score: by === 'hybrid' ? Math.exp(scores[place]! - scores[best[0]!]!) / total : scores[place]!,
+        ...{ interest: NaN, interestRank: 0, rank: i + 1 },
+        kind: by === 'hybrid' ? STREAMING_HYBRID : STREAMING_CO_VISITATION,
+        facts: { brand, price },
+        explanation: question.explain
+          ? explain(
+              candidates,
+              place,
+              by === 'hybrid' ? weightsIn(weights.get(), candidates.rows.features, context) : ONLY_TOGETHER,
+              known,
+              history,
+            )
+          : undefined,
+      };
+    });
+  };
+  return {
+    ranked,
+    similar: (item, n, category) => similarTo(known, item, n, category),
+    revision: () => signals.counted,
+  };
+}
+
+const ONLY_TOGETHER = Float64Array.from({ length: 64 }, (_, k) => Number(k === TOGETHER) + Number(k === POPULAR) / 64);
+
+/** By what goes together, then by what is popular. */
+function listed({ features, count, values }: { features: number; count: number; values: Float64Array }): Float64Array {
+  return Float64Array.from({ length: count }, (_, x) => {
+    const at = x * features;
+    return values[at + TOGETHER]! + values[at + POPULAR]! / 64;
+  });
+}
+
+/** The first n places, by score desc, then in their order. */
+function firstOf(
+  items: readonly number[],
+  scores: Float64Array,
+  n: number,
+  fits: (item: number) => boolean,
+): readonly number[] {
+  const best: number[] = [];
+  for (let place = 0; place < items.length; place++) {
+    const last = best[n - 1];
+    if (n === 0 || (last !== undefined && scores[place]! <= scores[last]!)) continue;
+    if (!fits(items[place]!)) continue;
+    let at = Math.min(best.length, n - 1);
+    for (; at > 0 && scores[best[at - 1]!]! < scores[place]!; at--) best[at] = best[at - 1]!;
+    best[at] = place;
+  }
+  return best;
+}
+
+function similarTo(
+  { signals, neighboursOf }: Knowledge,
+  item: string,
+  n: number,
+  category: string | undefined,
+): readonly SimilarItem[] | undefined {
+  const number = signals.find(item);
+  if (number === undefined) return undefined;
+  const found = neighboursOf(number)?.similar;
+  if (found === undefined) return [];
+  const { count } = signals.rows.values;
+  const of = category === undefined ? undefined : signals.categoryNumber(category);
+  const others = Array.from({ length: found.size }, (_, i) => found.others[i]!).filter(
+    (other) => of === undefined || signals.categoriesOf(other).includes(of),
+  );
+  const score = (other: number): number =>
+    found.weightOf(other) / Math.sqrt((count[other]! + 2) * (count[number]! + 2));
+  return others
+    .map((other) => ({ other, score: score(other) }))
+    .sort((a, b) => b.score - a.score || a.other - b.other)
+    .slice(0, n)
+    .map(({ other, score: value }, i) => ({
+      ...{ item: signals.text(other), rank: i + 1, score: value, category: signals.categoryText(other) },
+      ...signals.factsOf(other),
+    }));
+}
+
+/** The numbers of the items that are known. */
+export function numbersOf(signals: ItemSignals, items: LatestItems['items']): number[] {
+  const numbers: number[] = [];
+  for (const item of items) {
+    const number = signals.find(item);
+    if (number !== undefined) numbers.push(number);
+  }
+  return numbers;
+}

@@ -1,0 +1,134 @@
+/**
+ * signal-sources: where candidates come from, each source at most DEPTH of them, best first.
+ *
+ *   popular-10m, popular-1h    top(h)                                       popular        top
+ *   category            Σ over the 4 main categories that weigh most in the history:     weight · lately(x)      for x in top(c)
+ *   next-category       Σ over the 6 likeliest c after those of the newest item:    P(c) · lately(x) / (Σ lately + 3)     for x in top(c)
+ *   brand               Σ over m < 10, c of item j:                         0.8^m · lately(x)                    for x in top(c, brand of j)
+ *   together            Σ over m < 3:                                       0.7^m · together(j, x)
+ *   next                Σ over m < 3:                                       0.6^m · next(j, x)
+ *   similar             Σ over m < 20:                                      0.9^m · similar(j, x) / √((n(x) + 2) (n(j) + 2))
+ *   own                 the history itself
+ *
+ *   j = history[m], m = 0 the newest        lately(x) = 2^(lately(x, 6 h) − T / 6 h)      n  count      weight(c) = Σ over m < 20 with c of 0.8^m / k
+ */
+import type { Scoreboard } from '../maths/rank/scoreboard.js';
+import { HALF_LIVES_MS, type ItemSignals } from '../state/item-signals.js';
+import type { Neighbours } from '../state/neighbours.js';
+
+export interface Knowledge {
+  readonly signals: ItemSignals;
+  readonly neighboursOf: (item: number) => Neighbours | undefined;
+  readonly categoryNeighbours: (category: number) => Neighbours | undefined;
+}
+
+/** What a user did, in items that are known, newest first; and when the question comes, epoch ms. */
+export interface Situation {
+  readonly history: readonly number[];
+  readonly atMs: number;
+}
+
+type Source = (known: Knowledge, situation: Situation, board: Scoreboard) => readonly number[];
+
+export const DEPTH = 50;
+
+const top =
+  (by: 'minutes' | 'hour' | 'count'): Source =>
+  ({ signals }) =>
+    signals.top(by).slice(0, DEPTH);
+
+const lately = (signals: ItemSignals, item: number, atMs: number): number =>
+  2 ** Math.max(-50, signals.rows.values.hours[item]! - atMs / HALF_LIVES_MS.hours);
+
+/** The first n keys by value desc, then by key asc. */
+const largest = (values: ReadonlyMap<number, number>, n: number): (readonly [number, number])[] =>
+  [...values].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, n);
+
+function addTo(sums: Map<number, number>, key: number, value: number): void {
+  sums.set(key, (sums.get(key) ?? 0) + value);
+}
+
+const category: Source = ({ signals }, { history, atMs }, board) => {
+  const weights = new Map<number, number>();
+  for (let m = 0, weight = 1; m < 20 && m < history.length; m++, weight *= 0.8) {
+    const own = signals.categoriesOf(history[m]!);
+    for (const one of own) addTo(weights, one, weight / own.length);
+  }
+  for (const [one, weight] of largest(weights, 4)) {
+    for (const item of signals.group(one)) board.add(item, weight * lately(signals, item, atMs));
+  }
+  return board.take(DEPTH);
+};
+
+const nextCategory: Source = ({ signals, categoryNeighbours }, { history, atMs }, board) => {
+  if (history.length === 0) return [];
+  const counts = new Map<number, number>();
+  let total = 0;
+  for (const one of signals.categoriesOf(history[0]!)) {
+    const next = categoryNeighbours(one)?.next;
+    for (let i = 0; next !== undefined && i < next.size; i++) {
+      addTo(counts, next.others[i]!, next.weights[i]!);
+      total += next.weights[i]!;
+    }
+  }
+  for (const [one, count] of largest(counts, 6)) {
+    const scores = signals.group(one).map((item) => [item, lately(signals, item, atMs)] as const);
+    const sum = scores.reduce((before, [, score]) => before + score, 0);
+    for (const [item, score] of scores) board.add(item, ((count / total) * score) / (sum + 3));
+  }
+  return board.take(DEPTH);
+};
+
+const brand: Source = ({ signals }, { history, atMs }, board) => {
+  for (let m = 0, weight = 1; m < 10 && m < history.length; m++, weight *= 0.8) {
+    const of = signals.rows.values.brand[history[m]!]!;
+    if (of === 0) continue;
+    for (const one of signals.categoriesOf(history[m]!)) {
+      for (const item of signals.group(one, of)) board.add(item, weight * lately(signals, item, atMs));
+    }
+  }
+  return board.take(DEPTH);
+};
+
+const neighbours =
+  (list: 'together' | 'next', fade: number): Source =>
+  ({ neighboursOf }, { history }, board) => {
+    for (let m = 0, weight = 1; m < 3 && m < history.length; m++, weight *= fade) {
+      const found = neighboursOf(history[m]!)?.[list];
+      for (let i = 0; found !== undefined && i < found.size; i++) {
+        board.add(found.others[i]!, weight * found.weights[i]!);
+      }
+    }
+    return board.take(DEPTH);
+  };
+
+const similar: Source = ({ signals, neighboursOf }, { history }, board) => {
+  const { count } = signals.rows.values;
+  for (let m = 0, weight = 1; m < 20 && m < history.length; m++, weight *= 0.9) {
+    const found = neighboursOf(history[m]!)?.similar;
+    if (found === undefined) continue;
+    const own = weight / Math.sqrt(count[history[m]!]! + 2);
+    for (let i = 0; i < found.size; i++) {
+      const other = found.others[i]!;
+      board.add(other, (own * found.weights[i]!) / Math.sqrt(count[other]! + 2));
+    }
+  }
+  return board.take(DEPTH);
+};
+
+/** In the order of their features. */
+export const SOURCES = {
+  'popular-10m': top('minutes'),
+  'popular-1h': top('hour'),
+  popular: top('count'),
+  category,
+  'next-category': nextCategory,
+  brand,
+  together: neighbours('together', 0.7),
+  next: neighbours('next', 0.6),
+  similar,
+  own: (_, { history }) => history.slice(0, DEPTH),
+} satisfies Record<string, Source>;
+
+export type SourceName = keyof typeof SOURCES;
+export const SOURCE_NAMES = Object.keys(SOURCES) as readonly SourceName[];

@@ -1,0 +1,167 @@
+/**
+ * learnRanking(state): learns from events, one after the other (ranking-learner); emits nothing.
+ *
+ *   events   --a--|      a: u 1, u 2, u 3
+ *   result   -----|      1 and 2, 2 and 3, 1 and 3 go together; each counts once; the newest items of u are 3, 2, 1; weights moved where 2 or 3 was a candidate
+ *
+ * Law: but for which events weights are learnt from (at most `learntMax` of a frame), the state depends on the events and their order alone, not on how
+ * they are divided into frames.
+ */
+import { ignoreElements, type Observable, tap } from 'rxjs';
+import { type FrameOf, textAt, type Value } from '../../runtime/contract/stage.js';
+import { type Candidates, contextOf, Ranker } from '../candidates/ranker.js';
+import { numbersOf } from '../candidates/ranking-reader.js';
+import type { Knowledge } from '../candidates/signal-sources.js';
+import { learn, scored, type Weights } from '../maths/rank/listwise-logit.js';
+import { NONE } from '../maths/rank/neighbour-list.js';
+import type { sampledEvents } from '../model.js';
+import { type ItemSignals, type ItemSignalTables, signalsOf } from '../state/item-signals.js';
+import { type LatestItems, type LatestItemsState, NO_ITEMS, withItem } from '../state/latest-items.js';
+import {
+  NEXT_MAX,
+  type Neighbours,
+  type NeighboursState,
+  noNeighbours,
+  renumbered,
+  SIMILAR_MAX,
+  TOGETHER_MAX,
+} from '../state/neighbours.js';
+import type { NameTables } from '../state/numbered-names.js';
+
+export interface RankingState {
+  readonly items: ItemSignalTables;
+  readonly names: NameTables;
+  readonly neighbours: NeighboursState;
+  readonly users: LatestItemsState;
+  readonly weights: Value<Weights>;
+}
+
+export interface LearningOptions {
+  /** Events of a frame that weights are learnt from. */
+  readonly learntMax: number;
+  /** For an evaluation: what a user chose, among which candidates, with which scores, before any of it is learnt. */
+  readonly onChoice?: (choice: Choice) => void;
+}
+
+export interface Choice extends Candidates {
+  /** In the frame. */
+  readonly row: number;
+  readonly history: readonly number[];
+  readonly chosen: number;
+  readonly scores: Float64Array;
+}
+
+type Events = FrameOf<typeof sampledEvents>;
+
+export const learnRanking = (state: RankingState, options: LearningOptions) => (frames: Observable<Events>) => {
+  const learner = new RankingLearner(state, options);
+  return frames.pipe(
+    tap((frame) => {
+      learner.take(frame);
+    }),
+    ignoreElements(),
+  );
+};
+
+/** How far before the newest item items go together, and are similar. */
+const TOGETHER_WITHIN = 3;
+const SIMILAR_FADE = 0.9;
+
+export const keyOfCategory = (category: number): string => `c${category}`;
+
+export class RankingLearner {
+  private readonly signals: ItemSignals;
+  private readonly ranker: Ranker;
+
+  constructor(
+    private readonly state: RankingState,
+    private readonly options: LearningOptions,
+  ) {
+    this.signals = signalsOf(state);
+    this.ranker = new Ranker(knowledgeOf(this.signals, state.neighbours));
+  }
+
+  take(frame: Events): void {
+    if (frame.rows === 0) return;
+    const { time, user, item } = frame.columns;
+    const numbers = this.signals.numbersOf(frame);
+    const count = this.signals.counterOf(frame, numbers);
+    const step = Math.max(1, Math.ceil(frame.rows / this.options.learntMax));
+    for (let row = 0; row < frame.rows; row++) {
+      const id = textAt(user.dictionary, user.codes[row]!)!;
+      const before = this.state.users.get(id) ?? NO_ITEMS;
+      const { at: place, ...after } = withItem(before, textAt(item.dictionary, item.codes[row]!)!, time[row]!);
+      if (place === 0 && row % step === 0) this.choose(row, before, numbers[row]!, time[row]!);
+      count(row);
+      if (place === undefined) continue;
+      if (before.items[place] !== after.items[place]) {
+        this.relate(numbers[row]!, numbersOf(this.signals, after.items.slice(place + 1)));
+      }
+      this.state.users.set(id, after);
+    }
+    this.dropRare();
+  }
+
+  private choose(row: number, before: LatestItems, chosen: number, atMs: number): void {
+    const history = numbersOf(this.signals, before.items);
+    if (history.length === 0 || history[0] === chosen) return;
+    const { items, rows } = this.ranker.candidates({ history, atMs });
+    const context = contextOf(history.length, atMs - before.times[0]!);
+    const weights = this.state.weights.get();
+    const scores = scored(weights, rows, context);
+    this.options.onChoice?.({ row, history, chosen, items, rows, scores });
+    const place = items.indexOf(chosen);
+    if (place < 0) return;
+    learn(weights, rows, context, scores, place);
+    this.state.weights.set(weights);
+  }
+
+  /** `before`: newest first, without the item. */
+  private relate(item: number, before: readonly number[]): void {
+    const own = before.length === 0 ? undefined : this.of(String(item));
+    for (let m = 0, weight = 1; m < before.length; m++, weight *= SIMILAR_FADE) {
+      const key = String(before[m]!);
+      const other = this.of(key);
+      if (m < TOGETHER_WITHIN) {
+        own!.together.add(before[m]!, 1, TOGETHER_MAX);
+        other.together.add(item, 1, TOGETHER_MAX);
+      }
+      own!.similar.add(before[m]!, weight, SIMILAR_MAX);
+      other.similar.add(item, weight, SIMILAR_MAX);
+      if (m === 0) other.next.add(item, 1, NEXT_MAX);
+      this.state.neighbours.set(key, other);
+    }
+    if (own === undefined) return;
+    this.state.neighbours.set(String(item), own);
+    for (const from of this.signals.categoriesOf(before[0]!)) {
+      const key = keyOfCategory(from);
+      const category = this.of(key);
+      for (const to of this.signals.categoriesOf(item)) category.next.add(to, 1, NEXT_MAX);
+      this.state.neighbours.set(key, category);
+    }
+  }
+
+  private of(key: string): Neighbours {
+    return this.state.neighbours.get(key) ?? noNeighbours();
+  }
+
+  private dropRare(): void {
+    const numbers = this.signals.dropRare();
+    if (numbers === undefined) return;
+    const { neighbours } = this.state;
+    const kept: [string, Neighbours][] = [];
+    numbers.forEach((number, was) => {
+      const of = neighbours.get(String(was));
+      if (of === undefined) return;
+      neighbours.delete(String(was));
+      if (number !== NONE) kept.push([String(number), renumbered(of, numbers)]);
+    });
+    for (const [key, of] of kept) neighbours.set(key, of);
+  }
+}
+
+export const knowledgeOf = (signals: ItemSignals, neighbours: NeighboursState): Knowledge => ({
+  signals,
+  neighboursOf: (item) => neighbours.get(String(item)),
+  categoryNeighbours: (category) => neighbours.get(keyOfCategory(category)),
+});

@@ -1,0 +1,67 @@
+/**
+ * ranking-learner: what goes with what, what is popular lately, and which of these signs people follow.
+ *
+ *   for each event (u, y, t) of a sample of users, in order:
+ *     learn    if u has a history whose newest item is not y: the candidates for u as of now, and a step of the weights towards y if it is one
+ *              (candidates/ranker, maths/rank/listwise-logit); of a frame at most LEARNT_MAX of its events, evenly spread
+ *     relate   y with the items that u did something with before (state/neighbours), and its categories with those of the newest
+ *     count    y (state/item-signals)
+ *     history  y is the newest item of u (state/latest-items)
+ *
+ * A view: every node has it, and the ranking of an answer reads it between two inputs. So sources, weights and what a question finds are of one moment, and
+ * nothing of it is sent around.
+ *
+ * State    an item table and, per item, what goes with it (≤ 50,000 items); the latest 20 items of the users of the sample; the weights, some kB.
+ * Restart  restored with the snapshot; lists of popular items follow from the table.
+ */
+import { type Codec, input, readerOf, stage, value } from '../runtime/contract/stage.js';
+import { CONTEXTS, FEATURES } from './candidates/ranker.js';
+import { rankingReaderOf } from './candidates/ranking-reader.js';
+import { newWeights, type Weights } from './maths/rank/listwise-logit.js';
+import { sampledEvents } from './model.js';
+import { knowledgeOf, learnRanking } from './operators/learn-ranking.js';
+import { itemSignals, signalsOf } from './state/item-signals.js';
+import { latestItems } from './state/latest-items.js';
+import { neighbours } from './state/neighbours.js';
+import { nameTables } from './state/numbered-names.js';
+
+/** Some 5 ms of work. */
+const LEARNT_MAX = 64;
+
+/** Each event changes up to forty lists, some kB each. */
+const SNAPSHOT_EVERY = 15;
+
+/** Values, then squares. */
+const weightBytes: Codec<Weights> = {
+  encode: ({ values, squares }) => new Uint8Array(Float64Array.of(...values, ...squares).buffer),
+  decode: (bytes) => {
+    const all = new Float64Array(bytes.slice().buffer);
+    return { values: all.slice(0, all.length / 2), squares: all.slice(all.length / 2) };
+  },
+};
+
+export const rankingState = () => ({
+  items: itemSignals(),
+  names: nameTables(),
+  neighbours: neighbours(),
+  users: latestItems(),
+  weights: value(() => newWeights(FEATURES.length, CONTEXTS), weightBytes),
+});
+
+const state = rankingState();
+
+export const rankingLearner = () =>
+  stage({
+    id: 'ranking-learner',
+    version: 1,
+    key: 'whole',
+    inputs: { events: input(sampledEvents) },
+    outputs: {},
+    snapshotEvery: SNAPSHOT_EVERY,
+    state,
+    pipeline: ({ inputs, state }) => inputs.events.pipe(learnRanking(state, { learntMax: LEARNT_MAX })),
+  });
+
+export const rankingReader = readerOf(state, ({ weights, ...sources }) =>
+  rankingReaderOf(knowledgeOf(signalsOf(sources), sources.neighbours), weights),
+);
