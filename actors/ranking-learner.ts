@@ -14,22 +14,25 @@
  * State    an item table and, per item, what goes with it (≤ 50,000 items); the latest 20 items of the users of the sample; the weights, some kB.
  * Restart  restored with the snapshot; lists of popular items follow from the table.
  */
-import { type Codec, input, readerOf, stage, value } from '../runtime/contract/stage.js';
-import { CONTEXTS, FEATURES } from './candidates/ranker.js';
-import { rankingReaderOf } from './candidates/ranking-reader.js';
+import { type Codec, input, json, keyed, readerOf, stage, tables, value } from '../runtime/contract/stage.js';
+import { CONTEXTS, FEATURES } from './ranking/ranker.js';
+import { rankingReaderOf } from './ranking/reader.js';
+import type { LatestItems } from './maths/rank/latest-items.js';
 import { newWeights, type Weights } from './maths/rank/listwise-logit.js';
 import { sampledEvents } from './model.js';
-import { knowledgeOf, learnRanking } from './operators/learn-ranking.js';
-import { itemSignals, signalsOf } from './state/item-signals.js';
-import { latestItems } from './state/latest-items.js';
-import { neighbours } from './state/neighbours.js';
-import { nameTables } from './state/numbered-names.js';
+import { knowledgeOf, learnRanking } from './ranking/learn.js';
+import { itemSignals, signalsOf } from './ranking/item-signals.js';
+import { neighbours } from './ranking/neighbours.js';
+import { names } from './state/numbered-names.js';
 
 /** Some 5 ms of work. */
 const LEARNT_MAX = 64;
 
 /** Each event changes up to forty lists, some kB each. */
 const SNAPSHOT_EVERY = 15;
+
+/** Of the latest items of users. */
+const HISTORIES_CACHED_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Values, then squares. */
 const weightBytes: Codec<Weights> = {
@@ -42,10 +45,14 @@ const weightBytes: Codec<Weights> = {
 
 export const rankingState = () => ({
   items: itemSignals(),
-  names: nameTables(),
+  names: tables(names, { key: ['name'], by: 'name' }),
   neighbours: neighbours(),
-  users: latestItems(),
-  weights: value(() => newWeights(FEATURES.length, CONTEXTS), weightBytes),
+  users: keyed(json<LatestItems>(), { cachedBytesMax: HISTORIES_CACHED_BYTES_MAX, rescale: (same) => same }),
+  weights: value(
+    () => newWeights(FEATURES.length, CONTEXTS),
+    weightBytes,
+    ([one]) => one!,
+  ),
 });
 
 const state = rankingState();

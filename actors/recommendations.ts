@@ -20,7 +20,7 @@ import { interactions, interests, LIST_MAX, topLists } from './model.js';
 import { keepInterests } from './operators/keep-interests.js';
 import { ALL, rememberLists } from './operators/remember-lists.js';
 import { rememberSeen } from './operators/remember-seen.js';
-import { NO_ITEMS } from './state/latest-items.js';
+import { NO_ITEMS } from './maths/rank/latest-items.js';
 import { itemsBefore, latestItemsOnce, latestSeen, recentItems } from './state/seen-items.js';
 import { topInterests } from './state/top-interests.js';
 

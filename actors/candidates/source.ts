@@ -1,8 +1,7 @@
 /** source: what every source of candidates is given, and gives. */
 import type { RankedItem, RankedList } from '../maths/made-list.js';
-import type { LatestItems } from '../state/latest-items.js';
-import type { Strategy } from '../model.js';
-import type { Explanation } from './explain.js';
+import type { LatestItems } from '../maths/rank/latest-items.js';
+import type { Contribution, Strategy } from '../model.js';
 
 /** The candidates for a question, best first. `list` is the user's own list; empty for a user without interests. */
 export type CandidateSource = (reader: RecommendationReader, question: Question, list: RankedList) => RankedList;
@@ -28,6 +27,13 @@ export interface RecommendationReader {
   topOf(category: string): RankedList;
   /** What events have said about an item, if it is among the first of its main category. */
   factsOf(item: string, category: string | undefined): ItemFacts;
+}
+
+export interface Explanation {
+  /** For people. */
+  readonly reason: string;
+  /** The largest, at most three. */
+  readonly contributions: readonly Contribution[];
 }
 
 export interface RankedCandidate extends RankedItem {

@@ -8,7 +8,7 @@
  */
 import { type Codec, json, keyed } from '../../runtime/contract/stage.js';
 import { compareText } from '../maths/item-order.js';
-import { LATEST_MAX, type LatestItems } from './latest-items.js';
+import { LATEST_MAX, type LatestItems } from '../maths/rank/latest-items.js';
 
 /** Items stored as seen, per user. */
 export const SEEN_MAX = 1_000;

@@ -22,6 +22,7 @@ const ACTOR_BASE = [
   'actors/operators/',
   'actors/state/',
   'actors/candidates/',
+  'actors/ranking/',
   'actors/maths/',
   'actors/formats/',
 ];
@@ -55,6 +56,8 @@ const ROWS: readonly Row[] = [
   // Classes that are state know nothing of streams.
   { from: 'actors/state/',      may: ['runtime/contract/stage', 'actors/model', 'actors/maths/', './'] },
   { from: 'actors/operators/',  may: ['rxjs', 'runtime/contract/stage', 'actors/model', 'actors/state/', 'actors/maths/', './'] },
+  // What answers and the learner have in common, with its state.
+  { from: 'actors/ranking/',    may: ['rxjs', 'runtime/contract/stage', 'actors/model', 'actors/candidates/', 'actors/state/', 'actors/maths/', './'] },
   { from: 'actors/',            may: [...ACTOR, ...ACTOR_BASE, './'] },
 
   // The composing exception: where topology, ports and adapters meet.
@@ -70,7 +73,7 @@ const ROWS: readonly Row[] = [
   { from: 'connectors/nats/',   may: [...CONNECTOR, 'runtime/log-integrity/verdict', 'type:runtime/supervision/*', '@nats-io/*'] },
   // Events are read as parse reads them.
   { from: 'connectors/facade/', may: [...CONNECTOR, 'actors/formats/', 'type:runtime/telemetry/trace-context', 'type:runtime/shards/scheduler', 'jose'] },
-  { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
+  { from: 'connectors/grpc/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'actors/model', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', '@opentelemetry/api', '@grpc/*', 'grpc-health-check'] },
   // Runs in a browser: nothing of Node, nothing of ours that does.
   { from: 'connectors/http/page/', may: ['connectors/http/page/', 'preact', 'preact/hooks'] },
   { from: 'connectors/http/',   may: [...CONNECTOR, 'connectors/facade/', 'actors/formats/', 'actors/maths/ascii', 'actors/model', 'runtime/telemetry/trace-context', 'runtime/shards/scheduler', 'type:runtime/dead-letters/', 'fastify', '@fastify/*', 'zod'] },

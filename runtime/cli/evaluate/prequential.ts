@@ -2,10 +2,10 @@
  * Prequential evaluation: event after event in order of time, a list is made first, then the event is learnt from; by the code that a node runs (actors/
  * ranking-learner). Judged are events of users who did something before, with another item than their newest, after the first fifth of all events.
  */
-import { SOURCE_NAMES } from '../../../actors/candidates/signal-sources.js';
+import { SOURCE_NAMES } from '../../../actors/ranking/sources.js';
 import { type Estimate, estimateOf } from '../../../actors/maths/evaluation/metrics.js';
 import { sampledEvents } from '../../../actors/model.js';
-import { type Choice, RankingLearner } from '../../../actors/operators/learn-ranking.js';
+import { type Choice, RankingLearner } from '../../../actors/ranking/learn.js';
 import { rankingState } from '../../../actors/ranking-learner.js';
 import { frameOf } from '../../contract/stage.js';
 import { table } from '../terminal.js';

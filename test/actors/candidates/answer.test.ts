@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { answer } from '../../../actors/candidates/answer.js';
 import type { Question, RecommendationReader } from '../../../actors/candidates/source.js';
 import type { RankedItem } from '../../../actors/maths/made-list.js';
-import { NO_ITEMS } from '../../../actors/state/latest-items.js';
+import { NO_ITEMS } from '../../../actors/maths/rank/latest-items.js';
 
 const own = (item: string, category: string, interest: number, interestRank: number, rank: number): RankedItem => ({
   item,

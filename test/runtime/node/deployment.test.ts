@@ -92,6 +92,7 @@ const OTHERS = [
   'rees46',
   'append',
   'on',
+  'hybrid',
 ];
 const CONTEXTS: readonly Values[] = [
   {},

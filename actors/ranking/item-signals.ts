@@ -17,9 +17,9 @@ import { mainCategoryColumn } from '../maths/main-category.js';
 import { addEvent, NEVER } from '../maths/rank/log-decay.js';
 import { NONE } from '../maths/rank/neighbour-list.js';
 import type { sampledEvents } from '../model.js';
-import { ItemCategories } from './item-categories.js';
-import { brandsIn } from './item-totals.js';
-import { type NameTables, NamesOfColumn, NO_NAME, type NumberedNames } from './numbered-names.js';
+import { ItemCategories } from '../state/item-categories.js';
+import { brandsIn } from '../state/item-totals.js';
+import { type NameTables, NamesOfColumn, NO_NAME, type NumberedNames } from '../state/numbered-names.js';
 
 const MINUTE_MS = 60_000;
 /** The columns of `lately`, each with its half-life. */
@@ -49,7 +49,7 @@ const itemRows = frameType('item-signal', {
   lastTime: 'f64',
 });
 
-export const itemSignals = () => tables(itemRows, { key: ['item'] });
+export const itemSignals = () => tables(itemRows, { key: ['item'], by: 'item' });
 export type ItemSignalTables = StateOf<ReturnType<typeof itemSignals>>;
 
 /** Some 5 kB each at most, with what goes with it: most have far less. */

@@ -1,6 +1,4 @@
 /** The items that a user did something with last, each once, newest first; of several at one time the one that came last is the newest. */
-import { json, keyed, type StateOf } from '../../runtime/contract/stage.js';
-
 export const LATEST_MAX = 20;
 
 export interface LatestItems {
@@ -26,9 +24,3 @@ export function withItem({ items, times }: LatestItems, item: string, timeMs: nu
     at,
   };
 }
-
-const CACHED_BYTES_MAX = 4 * 1024 * 1024;
-
-/** By user. */
-export const latestItems = () => keyed(json<LatestItems>(), { cachedBytesMax: CACHED_BYTES_MAX });
-export type LatestItemsState = StateOf<ReturnType<typeof latestItems>>;

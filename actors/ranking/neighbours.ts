@@ -68,5 +68,5 @@ export const neighbourBytes: Codec<Neighbours> = {
 /** In memory at once; the others are read when they are needed. */
 const CACHED_BYTES_MAX = 64 * 1024 * 1024;
 
-export const neighbours = () => keyed(neighbourBytes, { cachedBytesMax: CACHED_BYTES_MAX });
+export const neighbours = () => keyed(neighbourBytes, { cachedBytesMax: CACHED_BYTES_MAX, rescale: (same) => same });
 export type NeighboursState = StateOf<ReturnType<typeof neighbours>>;

@@ -5,17 +5,10 @@
  *
  * What all candidates have in common changes no order, so it explains nothing.
  */
-import type { Contribution } from '../model.js';
-import { LATEST_MAX } from '../state/latest-items.js';
+import type { Explanation } from '../candidates/source.js';
+import { LATEST_MAX } from '../maths/rank/latest-items.js';
 import { type Candidates, SIGNS } from './ranker.js';
-import { type Knowledge, SOURCE_NAMES, type SourceName } from './signal-sources.js';
-
-export interface Explanation {
-  /** For people. */
-  readonly reason: string;
-  /** The largest, at most three. */
-  readonly contributions: readonly Contribution[];
-}
+import { type Knowledge, SOURCE_NAMES, type SourceName } from './sources.js';
 
 const CONTRIBUTIONS_MAX = 3;
 

@@ -8,15 +8,15 @@
  * they are divided into frames.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
-import { type FrameOf, textAt, type Value } from '../../runtime/contract/stage.js';
-import { type Candidates, contextOf, Ranker } from '../candidates/ranker.js';
-import { numbersOf } from '../candidates/ranking-reader.js';
-import type { Knowledge } from '../candidates/signal-sources.js';
+import { type FrameOf, type Keyed, textAt, type Value } from '../../runtime/contract/stage.js';
+import { type Candidates, contextOf, Ranker } from './ranker.js';
+import { numbersOf } from './reader.js';
+import type { Knowledge } from './sources.js';
 import { learn, scored, type Weights } from '../maths/rank/listwise-logit.js';
 import { NONE } from '../maths/rank/neighbour-list.js';
 import type { sampledEvents } from '../model.js';
-import { type ItemSignals, type ItemSignalTables, signalsOf } from '../state/item-signals.js';
-import { type LatestItems, type LatestItemsState, NO_ITEMS, withItem } from '../state/latest-items.js';
+import { type ItemSignals, type ItemSignalTables, signalsOf } from './item-signals.js';
+import { type LatestItems, NO_ITEMS, withItem } from '../maths/rank/latest-items.js';
 import {
   NEXT_MAX,
   type Neighbours,
@@ -25,14 +25,14 @@ import {
   renumbered,
   SIMILAR_MAX,
   TOGETHER_MAX,
-} from '../state/neighbours.js';
+} from './neighbours.js';
 import type { NameTables } from '../state/numbered-names.js';
 
 export interface RankingState {
   readonly items: ItemSignalTables;
   readonly names: NameTables;
   readonly neighbours: NeighboursState;
-  readonly users: LatestItemsState;
+  readonly users: Keyed<LatestItems>;
   readonly weights: Value<Weights>;
 }
 

@@ -13,8 +13,8 @@
  *   j = history[m], m = 0 the newest        lately(x) = 2^(lately(x, 6 h) − T / 6 h)      n  count      weight(c) = Σ over m < 20 with c of 0.8^m / k
  */
 import type { Scoreboard } from '../maths/rank/scoreboard.js';
-import { HALF_LIVES_MS, type ItemSignals } from '../state/item-signals.js';
-import type { Neighbours } from '../state/neighbours.js';
+import { HALF_LIVES_MS, type ItemSignals } from './item-signals.js';
+import type { Neighbours } from './neighbours.js';
 
 export interface Knowledge {
   readonly signals: ItemSignals;

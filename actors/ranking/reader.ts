@@ -7,13 +7,13 @@
  */
 import type { Value } from '../../runtime/contract/stage.js';
 import { scored, weightsIn, type Weights } from '../maths/rank/listwise-logit.js';
-import type { ItemSignals } from '../state/item-signals.js';
-import type { LatestItems } from '../state/latest-items.js';
+import type { ItemSignals } from './item-signals.js';
+import type { LatestItems } from '../maths/rank/latest-items.js';
 import { STREAMING_CO_VISITATION, STREAMING_HYBRID } from '../model.js';
 import { explain } from './explain.js';
 import { contextOf, Ranker } from './ranker.js';
-import { type Knowledge, SOURCE_NAMES } from './signal-sources.js';
-import type { RankedCandidate, RankingQuestion, RankingReader, SimilarItem } from './source.js';
+import { type Knowledge, SOURCE_NAMES } from './sources.js';
+import type { RankedCandidate, RankingQuestion, RankingReader, SimilarItem } from '../candidates/source.js';
 
 const TOGETHER = SOURCE_NAMES.indexOf('together');
 const POPULAR = SOURCE_NAMES.indexOf('popular');

@@ -17,8 +17,8 @@
 import type { FeatureRows } from '../maths/rank/listwise-logit.js';
 import { logOfCount } from '../maths/rank/log-decay.js';
 import { Scoreboard } from '../maths/rank/scoreboard.js';
-import { type HalfLife, HALF_LIVES_MS } from '../state/item-signals.js';
-import { type Knowledge, type Situation, SOURCE_NAMES, SOURCES } from './signal-sources.js';
+import { type HalfLife, HALF_LIVES_MS } from './item-signals.js';
+import { type Knowledge, type Situation, SOURCE_NAMES, SOURCES } from './sources.js';
 
 const HALF_LIVES = Object.entries(HALF_LIVES_MS) as [HalfLife, number][];
 const POPULARITIES = [...Object.keys(HALF_LIVES_MS), 'ever'].map((one) => `log-count-${one}`);
