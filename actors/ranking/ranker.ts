@@ -11,8 +11,8 @@
  *
  *   context   the length of the history (none, 1, 2 to 4, more), and whether more than 30 minutes passed since its newest item
  *
- * The newest item is no candidate: the user is looking at it. Times of half-lives count in whole seconds, so that their logarithms are computed once for
- * an item and a second.
+ * The newest item is no candidate: the user is looking at it. Half-lives count in whole seconds, so that the logarithms of an item are computed once a second
+ * and event.
  */
 import type { FeatureRows } from '../maths/rank/listwise-logit.js';
 import { logOfCount } from '../maths/rank/log-decay.js';
@@ -59,8 +59,9 @@ export interface Candidates {
 export class Ranker {
   private readonly board = new Scoreboard();
   private values = new Float64Array(0);
-  /** By item: the second for which its popularities were computed, and these. */
+  /** By item: the second and the count for which its popularities were computed, and these. */
   private seconds = new Float64Array(0);
+  private counts = new Float64Array(0);
   private popularities = new Float64Array(0);
 
   constructor(private readonly known: Knowledge) {}
@@ -148,19 +149,22 @@ export class Ranker {
   /** Where they stand. */
   private popularityOf(item: number, atMs: number): number {
     const at = item * COUNTS;
-    if (this.seconds[item] === atMs) return at;
     const table = this.known.signals.rows.values;
+    const count = table.count[item]!;
+    if (this.seconds[item] === atMs && this.counts[item] === count) return at;
     HALF_LIVES.forEach(([name, halfLifeMs], k) => {
       this.popularities[at + k] = logOfCount(table[name][item]!, atMs, halfLifeMs);
     });
-    this.popularities[at + COUNTS - 1] = Math.log1p(table.count[item]!);
+    this.popularities[at + COUNTS - 1] = Math.log1p(count);
     this.seconds[item] = atMs;
+    this.counts[item] = count;
     return at;
   }
 
   private reserve(items: number): void {
     if (this.seconds.length >= items) return;
     this.seconds = new Float64Array(items);
+    this.counts = new Float64Array(items);
     this.popularities = new Float64Array(items * COUNTS);
   }
 }

@@ -4,6 +4,7 @@ import { catalogueReader } from '../../actors/catalogue.js';
 import { answer } from '../../actors/candidates/answer.js';
 import type { WindowKind } from '../../actors/maths/window.js';
 import { EVENT_TYPES, type EventType, type historyRows } from '../../actors/model.js';
+import { rankingReader } from '../../actors/ranking-learner.js';
 import { recommendationReader } from '../../actors/recommendations.js';
 import { mainTopology } from '../../actors/topology.js';
 import { trendingReader } from '../../actors/trending-lists.js';
@@ -244,6 +245,23 @@ function checkView(world: World, folds: ReadonlyMap<string, MailboxProcessor>, {
   assert.ok(personal > 0, 'a user with a list of categories');
 }
 
+/** Candidates, weights and similar items: what is recovered, and what is folded in one go. */
+function rankingOf(processor: MailboxProcessor): unknown {
+  const reader = rankingReader(processor.instance.states());
+  const ask = { n: 10, category: undefined, isExcluded: () => false, explain: true };
+  return ['i0', 'i1', 'i2', 'i3', 'i4'].map((item) => [
+    reader.similar(item, 10, undefined),
+    reader.ranked({ ...ask, by: 'hybrid', latest: { items: [item, 'i0'], times: [START_MS, START_MS - 1] } }),
+  ]);
+}
+
+function checkRanking(world: World, folds: ReadonlyMap<string, MailboxProcessor>): void {
+  const views = world.lives.filter(({ stage }) => stage === 'ranking-learner');
+  assert.ok(views.length > 0, 'a view that ranks');
+  const expected = rankingOf(folds.get('ranking-learner/0')!);
+  for (const { supervisor } of views) assert.deepEqual(rankingOf(supervisor.current!.processor), expected, 'ranking');
+}
+
 /**
  * The day has all events but those of the past, also those that are too late for the windows of `window`. What came behind the last tick is told at one
  * more.
@@ -373,6 +391,7 @@ function liveJob(name: string, options: LiveOptions = {}): Job {
       const folds = refolded(world);
       checkView(world, folds, sent);
       checkTrending(world, folds, sent);
+      checkRanking(world, folds);
       checkHistory(world, folds, sent);
       if (catalogue) checkCatalogue(world);
       if (past && !chaining) checkPast(world, sent);
