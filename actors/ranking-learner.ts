@@ -11,6 +11,8 @@
  * A view: every node has it, and the ranking of an answer reads it between two inputs. So sources, weights and what a question finds are of one moment, and
  * nothing of it is sent around.
  *
+ * Before it learns from an event, it judges by it what each source, and the ranking, would have listed (ranking/running-scores).
+ *
  * State    an item table and, per item, what goes with it (≤ 50,000 items); the latest 20 items of the users of the sample; the weights, some kB.
  * Restart  restored with the snapshot; lists of popular items follow from the table.
  */
@@ -21,6 +23,7 @@ import type { LatestItems } from './maths/rank/latest-items.js';
 import { newWeights, type Weights } from './maths/rank/listwise-logit.js';
 import { sampledEvents } from './model.js';
 import { knowledgeOf, learnRanking } from './ranking/learn.js';
+import { NO_SCORES } from './ranking/running-scores.js';
 import { itemSignals, signalsOf } from './ranking/item-signals.js';
 import { neighbours } from './ranking/neighbours.js';
 import { names } from './state/numbered-names.js';
@@ -53,6 +56,11 @@ export const rankingState = () => ({
     weightBytes,
     ([one]) => one!,
   ),
+  scores: value(
+    () => NO_SCORES,
+    undefined,
+    ([one]) => one!,
+  ),
 });
 
 const state = rankingState();
@@ -69,6 +77,6 @@ export const rankingLearner = () =>
     pipeline: ({ inputs, state }) => inputs.events.pipe(learnRanking(state, { learntMax: LEARNT_MAX })),
   });
 
-export const rankingReader = readerOf(state, ({ weights, ...sources }) =>
-  rankingReaderOf(knowledgeOf(signalsOf(sources), sources.neighbours), weights),
+export const rankingReader = readerOf(state, ({ weights, scores, ...sources }) =>
+  rankingReaderOf(knowledgeOf(signalsOf(sources), sources.neighbours), weights, scores),
 );

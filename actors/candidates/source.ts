@@ -59,6 +59,16 @@ export interface SimilarItem extends ItemFacts {
   readonly category: string | undefined;
 }
 
+/** How good the lists are, and what they are ranked by. */
+export interface RankingReport {
+  /** Events so far whose item was looked for in the lists of just before. */
+  readonly judged: number;
+  /** Of the sources, and of `hybrid`: how often the item was among the first ten, lately. */
+  readonly hitRates: readonly { readonly model: string; readonly hitRate: number }[];
+  /** Those that all contexts have in common. */
+  readonly weights: readonly { readonly feature: string; readonly weight: number }[];
+}
+
 /** What all users' lists are made of. */
 export interface RankingReader {
   /** Best first. */
@@ -67,6 +77,7 @@ export interface RankingReader {
   similar(item: string, n: number, category: string | undefined): readonly SimilarItem[] | undefined;
   /** Unchanged for as long as nothing is learnt. */
   revision(): number;
+  report(): RankingReport;
 }
 
 export interface Question {

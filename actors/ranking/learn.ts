@@ -11,6 +11,7 @@ import { ignoreElements, type Observable, tap } from 'rxjs';
 import { type FrameOf, type Keyed, textAt, type Value } from '../../runtime/contract/stage.js';
 import { type Candidates, contextOf, Ranker } from './ranker.js';
 import { numbersOf } from './reader.js';
+import { type RunningScores, withChoice } from './running-scores.js';
 import type { Knowledge } from './sources.js';
 import { learn, scored, type Weights } from '../maths/rank/listwise-logit.js';
 import { NONE } from '../maths/rank/neighbour-list.js';
@@ -34,6 +35,7 @@ export interface RankingState {
   readonly neighbours: NeighboursState;
   readonly users: Keyed<LatestItems>;
   readonly weights: Value<Weights>;
+  readonly scores: Value<RunningScores>;
 }
 
 export interface LearningOptions {
@@ -109,7 +111,9 @@ export class RankingLearner {
     const context = contextOf(history.length, atMs - before.times[0]!);
     const weights = this.state.weights.get();
     const scores = scored(weights, rows, context);
-    this.options.onChoice?.({ row, history, chosen, items, rows, scores });
+    const choice = { row, history, chosen, items, rows, scores };
+    this.options.onChoice?.(choice);
+    this.state.scores.set(withChoice(this.state.scores.get(), choice));
     const place = items.indexOf(chosen);
     if (place < 0) return;
     learn(weights, rows, context, scores, place);

@@ -11,14 +11,19 @@ import type { ItemSignals } from './item-signals.js';
 import type { LatestItems } from '../maths/rank/latest-items.js';
 import { STREAMING_CO_VISITATION, STREAMING_HYBRID } from '../model.js';
 import { explain } from './explain.js';
-import { contextOf, Ranker } from './ranker.js';
+import { contextOf, FEATURES, Ranker } from './ranker.js';
+import { JUDGED_MODELS, type RunningScores } from './running-scores.js';
 import { type Knowledge, SOURCE_NAMES } from './sources.js';
 import type { RankedCandidate, RankingQuestion, RankingReader, SimilarItem } from '../candidates/source.js';
 
 const TOGETHER = SOURCE_NAMES.indexOf('together');
 const POPULAR = SOURCE_NAMES.indexOf('popular');
 
-export function rankingReaderOf(known: Knowledge, weights: Value<Weights>): RankingReader {
+export function rankingReaderOf(
+  known: Knowledge,
+  weights: Value<Weights>,
+  scores: Value<RunningScores>,
+): RankingReader {
   const ranker = new Ranker(known);
   const { signals } = known;
   const ranked = (question: RankingQuestion): readonly RankedCandidate[] => {
@@ -28,18 +33,18 @@ export function rankingReaderOf(known: Knowledge, weights: Value<Weights>): Rank
     const of = category === undefined ? undefined : signals.categoryNumber(category);
     const candidates = ranker.candidates({ history, atMs }, of === undefined ? [] : signals.group(of));
     const context = contextOf(history.length, atMs - (latest.times[0] ?? atMs));
-    const scores = by === 'hybrid' ? scored(weights.get(), candidates.rows, context) : listed(candidates.rows);
-    const best = firstOf(candidates.items, scores, n, (item) => {
+    const ranks = by === 'hybrid' ? scored(weights.get(), candidates.rows, context) : listed(candidates.rows);
+    const best = firstOf(candidates.items, ranks, n, (item) => {
       if (of !== undefined && !signals.categoriesOf(item).includes(of)) return false;
       return !isExcluded(signals.text(item));
     });
-    const total = by === 'hybrid' ? scores.reduce((sum, score) => sum + Math.exp(score - scores[best[0]!]!), 0) : 0;
+    const total = by === 'hybrid' ? ranks.reduce((sum, score) => sum + Math.exp(score - ranks[best[0]!]!), 0) : 0;
     return best.map((place, i) => {
       const item = candidates.items[place]!;
       const { brand, price } = signals.factsOf(item);
       return {
         ...{ item: signals.text(item), category: category ?? signals.categoryText(item) },
-        score: by === 'hybrid' ? Math.exp(scores[place]! - scores[best[0]!]!) / total : scores[place]!,
+        score: by === 'hybrid' ? Math.exp(ranks[place]! - ranks[best[0]!]!) / total : ranks[place]!,
         ...{ interest: NaN, interestRank: 0, rank: i + 1 },
         kind: by === 'hybrid' ? STREAMING_HYBRID : STREAMING_CO_VISITATION,
         facts: { brand, price },
@@ -59,6 +64,15 @@ export function rankingReaderOf(known: Knowledge, weights: Value<Weights>): Rank
     ranked,
     similar: (item, n, category) => similarTo(known, item, n, category),
     revision: () => signals.counted,
+    report: () => {
+      const { judged, rates } = scores.get();
+      const { values } = weights.get();
+      return {
+        judged,
+        hitRates: JUDGED_MODELS.map((model, i) => ({ model, hitRate: rates[i]! })),
+        weights: FEATURES.map((feature, k) => ({ feature, weight: values[k]! })),
+      };
+    },
   };
 }
 

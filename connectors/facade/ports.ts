@@ -83,6 +83,15 @@ export interface SimilarItems {
   get(query: SimilarQuery): readonly SimilarEntry[] | undefined;
 }
 
+/** How good the lists are, and what they are ranked by. Throws Transient during the first recovery. */
+export interface Ranking {
+  report(): {
+    readonly judged: number;
+    readonly hitRates: readonly { readonly model: string; readonly hitRate: number }[];
+    readonly weights: readonly { readonly feature: string; readonly weight: number }[];
+  };
+}
+
 export type TrendingWindow = 'hour' | 'day' | 'last-hour';
 export type TrendingRanking = 'score' | 'velocity' | 'decayed';
 

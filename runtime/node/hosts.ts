@@ -20,6 +20,7 @@ import { newChildStatus, type Supervisor } from '../supervision/supervisor.js';
 import type { NodeChild } from './status.js';
 import { QUIET_EVERY_MS } from '../shards/ticker.js';
 import { type ActorStatus } from '../telemetry/status.js';
+import { registerRankingMetrics } from '../telemetry/ranking-metrics.js';
 import { Telemetry } from '../telemetry/registry.js';
 import type { NamedVitals } from '../telemetry/thread-vitals.js';
 
@@ -103,6 +104,7 @@ export async function startHosts(
   const countsOf = (stage: string) => (topology.logical ?? topology).stage(stage).counts ?? [];
   const telemetry = new Telemetry(statuses, vitals, systemClock, countsOf);
   const views = viewsOf(() => view.host, topology, pipeline, staleAfterMs(options));
+  registerRankingMetrics(telemetry.registry, views.ranking);
   const answers = countedAnswers(views.answers, (kind) => telemetry.answers.count(kind));
   const onAnswered = (stage: string, partition: number, ingestedAtMs: number): void => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);

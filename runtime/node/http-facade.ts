@@ -61,6 +61,7 @@ export function startHttp(options: HttpOptions, facts: NodeFacts): Promise<HttpS
     randomUsers: views.randomUsers,
     trending: views.trending,
     similar: views.similar,
+    ranking: views.ranking,
     catalogue: views.catalogue,
     publisher,
     reader,

@@ -16,6 +16,7 @@ import type {
   Answer,
   RecommendationAnswers,
   RecommendationChanges,
+  Ranking,
   RecommendationQuery,
   SimilarItems,
   TrendingList,
@@ -117,6 +118,7 @@ function kindOf([first]: readonly AnswerItem[]): AnswerKind {
 export interface Views {
   readonly answers: ViewAnswers;
   readonly similar: SimilarItems;
+  readonly ranking: Ranking;
   /** A known user, for samples. */
   readonly randomUsers: RandomUsers;
   readonly trending: TrendingLists;
@@ -164,6 +166,7 @@ export function viewsOf(
   };
   return {
     ...userViews(host, topology.count(VIEW_STAGE), userOptions, ofUsers),
+    ranking: { report: () => ranking(0).reader.report() },
     similar: {
       get: ({ itemId, limit, category }) => {
         const items = ranking(0).reader.similar(itemId, limit, category);

@@ -18,6 +18,7 @@ import { bindError, listening, openTokens, warnOfExposure, type Watches } from '
 import type {
   EventPublisher,
   ItemCatalogue,
+  Ranking,
   RecommendationAnswers,
   SimilarItems,
   TrendingLists,
@@ -40,6 +41,7 @@ import { lateEventRoutes } from '../routes/late-events.js';
 import type { Operations } from '../operations-ports.js';
 import type { NodeReports, RandomUsers, RequestObserver } from '../ports.js';
 import { fileRoutes } from '../routes/page.js';
+import { rankingRoutes } from '../routes/ranking.js';
 import { recommendationRoutes } from '../routes/recommendations.js';
 import { RequestTally } from './request-tally.js';
 import type { StaticFiles } from './static-files.js';
@@ -55,6 +57,7 @@ export interface HttpServerOptions {
   /** Reads events by the same rules as the node's parse stage. */
   readonly reader: EventReader;
   readonly similar: SimilarItems;
+  readonly ranking: Ranking;
   readonly trending: TrendingLists;
   readonly catalogue: ItemCatalogue;
   readonly reports: NodeReports;
@@ -155,6 +158,7 @@ function routes(
   aboutRoutes(app, reports, gate);
   recommendationRoutes(app, options, gate);
   itemRoutes(app, options.catalogue, options.similar);
+  rankingRoutes(app, options.ranking);
   eventRoutes(app, { publisher, reader, clock, limits });
   eventContractRoutes(app, reader);
   if (operations !== undefined) {

@@ -4,7 +4,7 @@ import { SIDE_MAX } from '../../../actors/maths/evaluation/ease.js';
 import { MODELS } from '../../../actors/maths/evaluation/models.js';
 import { RATING_MODELS } from '../../../actors/maths/evaluation/rating-models.js';
 import { SPLITS } from '../../../actors/maths/evaluation/splits.js';
-import { STREAM_MODELS } from '../evaluate/prequential.js';
+import { JUDGED_MODELS } from '../../../actors/ranking/running-scores.js';
 import type { EvaluateOptions } from '../evaluate/evaluate.js';
 import { FORMATS } from '../evaluate/interactions.js';
 import { positiveNumber, wholeNumber } from '../settings.js';
@@ -36,7 +36,7 @@ export function evaluateCommands(rivulet: Command): void {
     .option('--ratings', 'judge predicted ratings instead of lists')
     .option(
       '--models <names>',
-      `by commas; of lists ${MODELS.join(', ')}; of ratings ${RATING_MODELS.join(', ')}; prequential ${STREAM_MODELS.join(', ')} (default: all; ease and blend only for up to ${SIDE_MAX} users or items)`,
+      `by commas; of lists ${MODELS.join(', ')}; of ratings ${RATING_MODELS.join(', ')}; prequential ${JUDGED_MODELS.join(', ')} (default: all; ease and blend only for up to ${SIDE_MAX} users or items)`,
       (text: string) => text.split(',').map((name) => name.trim()),
     )
     .addOption(

@@ -7,7 +7,8 @@ import { progressBar } from '../progress.js';
 import { grouped } from '../terminal.js';
 import { type Format, readEvents, readInteractions } from './interactions.js';
 import { type JudgedLists, judgeLists, listsText, modelsFor } from './lists.js';
-import { judgeStream, STREAM_MODELS, streamText } from './prequential.js';
+import { JUDGED_MODELS } from '../../../actors/ranking/running-scores.js';
+import { judgeStream, streamText } from './prequential.js';
 import { type JudgedRatings, judgeRatings, ratingsText } from './ratings.js';
 
 export interface EvaluateOptions {
@@ -36,7 +37,7 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
 async function evaluateStream({ input, format, k, models, json, ratings }: EvaluateOptions): Promise<void> {
   if (ratings === true)
     throw usage('--ratings has no prequential split', 'give another --split, or leave --ratings out');
-  mustBeKnown(models, STREAM_MODELS, 'the prequential split');
+  mustBeKnown(models, JUDGED_MODELS, 'the prequential split');
   const events = await readEvents(input, format);
   const bar = progressBar(0, '{what}  {duration_formatted}', json === true);
   const judged = judgeStream(events, k, (what) => {

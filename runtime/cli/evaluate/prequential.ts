@@ -2,7 +2,7 @@
  * Prequential evaluation: event after event in order of time, a list is made first, then the event is learnt from; by the code that a node runs (actors/
  * ranking-learner). Judged are events of users who did something before, with another item than their newest, after the first fifth of all events.
  */
-import { SOURCE_NAMES } from '../../../actors/ranking/sources.js';
+import { JUDGED_MODELS, ranksOf } from '../../../actors/ranking/running-scores.js';
 import { type Estimate, estimateOf } from '../../../actors/maths/evaluation/metrics.js';
 import { sampledEvents } from '../../../actors/model.js';
 import { type Choice, RankingLearner } from '../../../actors/ranking/learn.js';
@@ -27,9 +27,6 @@ export interface JudgedStream {
   readonly models: readonly PrequentialScores[];
 }
 
-export const HYBRID = 'hybrid';
-export const STREAM_MODELS = [...SOURCE_NAMES, HYBRID] as const;
-
 const WARM_UP = 0.2;
 const FRAME_ROWS = 1_000;
 
@@ -42,16 +39,17 @@ export function judgeStream(events: readonly DatedEvent[], k: number, onProgress
     neighbours: specs.neighbours.create(),
     users: specs.users.create(),
     weights: specs.weights.create(),
+    scores: specs.scores.create(),
   };
   const from = Math.floor(events.length * WARM_UP);
-  const ranks = STREAM_MODELS.map((): number[] => []);
+  const ranks = JUDGED_MODELS.map((): number[] => []);
   let [first, reached, candidates] = [0, 0, 0];
   const onChoice = (choice: Choice): void => {
     if (first + choice.row < from) return;
     candidates += choice.items.length;
-    const place = choice.items.indexOf(choice.chosen);
-    if (place >= 0) reached++;
-    STREAM_MODELS.forEach((_, model) => ranks[model]!.push(rankOf(choice, place, model)));
+    const own = ranksOf(choice);
+    if (own.some((rank) => rank < Infinity)) reached++;
+    own.forEach((rank, model) => ranks[model]!.push(rank));
   };
   const learner = new RankingLearner(state, { learntMax: Infinity, onChoice });
   for (; first < events.length; first += FRAME_ROWS) {
@@ -63,24 +61,12 @@ export function judgeStream(events: readonly DatedEvent[], k: number, onProgress
     judged,
     reached: reached / judged,
     candidates: candidates / judged,
-    models: STREAM_MODELS.map((model, i) => ({
+    models: JUDGED_MODELS.map((model, i) => ({
       model,
       hitRate: estimateOf(ranks[i]!.map((rank) => Number(rank <= k))),
       mrr: estimateOf(ranks[i]!.map((rank) => 1 / rank)),
     })),
   };
-}
-
-/** From 1; Infinity: not in the list. Of equal scores the one that came first is before. */
-function rankOf({ items, rows, scores }: Choice, place: number, model: number): number {
-  const { features, values } = rows;
-  const score = (at: number): number => (model < SOURCE_NAMES.length ? values[at * features + model]! : scores[at]!);
-  if (place < 0 || (model < SOURCE_NAMES.length && score(place) === 0)) return Infinity;
-  let rank = 1;
-  for (let at = 0; at < items.length; at++) {
-    if (score(at) > score(place) || (score(at) === score(place) && at < place)) rank++;
-  }
-  return rank;
 }
 
 export function streamText({ judged, reached, candidates, models }: JudgedStream, k: number): string {

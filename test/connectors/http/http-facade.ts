@@ -10,6 +10,7 @@ import type {
   CatalogueItem,
   EventPublisher,
   ItemCatalogue,
+  Ranking,
   SimilarItems,
 } from '../../../connectors/facade/ports.js';
 import type { HealthReport } from '../../../connectors/http/routes/health-report.js';
@@ -121,6 +122,14 @@ export const SIMILAR: SimilarItems = {
       : undefined,
 };
 
+export const RANKING: Ranking = {
+  report: () => ({
+    judged: 40,
+    hitRates: [{ model: 'popular', hitRate: 0.25 }],
+    weights: [{ feature: 'popular', weight: 0.5 }],
+  }),
+};
+
 /** Doubles that answer everything; what is given takes their place. */
 export async function httpFacade(options: Partial<HttpServerOptions> = {}): Promise<HttpFacade> {
   const requests: EndedRequest[] = [];
@@ -135,6 +144,7 @@ export async function httpFacade(options: Partial<HttpServerOptions> = {}): Prom
     trending: lists,
     catalogue: CATALOGUE,
     similar: SIMILAR,
+    ranking: RANKING,
     // As `npm run build` makes them.
     page: staticFiles(join(ROOT, 'dist', 'page')),
     docs: laterFiles(() => staticFiles(join(ROOT, 'dist', 'docs'), { policy: DOCS_POLICY })),

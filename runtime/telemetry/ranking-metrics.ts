@@ -1,0 +1,30 @@
+/** ranking-metrics: how good lists are, judged by what users of a sample did next. None while the view is being restored. */
+import type { Registry } from 'prom-client';
+import { reactionOf } from '../contract/errors.js';
+import { registerCounter, registerGauge } from './pull-metrics.js';
+
+interface Ranking {
+  report(): {
+    readonly judged: number;
+    readonly hitRates: readonly { readonly model: string; readonly hitRate: number }[];
+  };
+}
+
+export function registerRankingMetrics(registry: Registry, ranking: Ranking): void {
+  const report = (): ReturnType<Ranking['report']> | undefined => {
+    try {
+      return ranking.report();
+    } catch (error) {
+      if (reactionOf(error) === 'transient') return undefined;
+      throw error;
+    }
+  };
+  const judged = 'Events whose item was looked for in the lists of just before';
+  registerCounter(registry, { name: 'rivulet_ranking_judged_total', help: judged }, () => [
+    { labels: {}, value: report()?.judged },
+  ]);
+  const rate = 'How often it was among the first ten of a source of candidates, or of hybrid, lately';
+  registerGauge(registry, { name: 'rivulet_ranking_hit_rate', help: rate, labelNames: ['model'] }, () =>
+    (report()?.hitRates ?? []).map(({ model, hitRate }) => ({ labels: { model }, value: hitRate })),
+  );
+}
