@@ -28,8 +28,8 @@ import { itemSignals, signalsOf } from './ranking/item-signals.js';
 import { neighbours } from './ranking/neighbours.js';
 import { names } from './state/numbered-names.js';
 
-/** Some 5 ms of work. */
-const LEARNT_MAX = 64;
+/** One or two ms of work; an answer may wait for it. */
+const LEARNT_MAX = 16;
 
 /** Each event changes up to forty lists, some kB each. */
 const SNAPSHOT_EVERY = 15;

@@ -25,7 +25,7 @@
  * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like everything else. Rows that wait in the mailbox come before
  *          the tick that would report the source as idle: back-pressure is not idleness.
  */
-import { EMPTY, filter, map, merge, mergeMap, type Observable, tap } from 'rxjs';
+import { EMPTY, filter, map, merge, mergeMap, type Observable } from 'rxjs';
 import {
   type Emission,
   type FrameOf,
@@ -142,9 +142,9 @@ export const watermark = (options: WatermarkOptions) => {
       );
       const rows = withCategories(0).pipe(
         advanceWatermark(source, { delayMs, skewMs, idleAfterMs }),
-        tap(({ frame }) => sample?.add(frame)),
-        mergeMap((advance) =>
-          emissionsOf(
+        mergeMap((advance) => [
+          ...sampled(sample?.add(advance.frame)),
+          ...emissionsOf(
             out,
             advance,
             progressOfRows(trigger, advance, source.get()),
@@ -152,7 +152,7 @@ export const watermark = (options: WatermarkOptions) => {
             { waiting, begun },
             source.get().tickMs,
           ),
-        ),
+        ]),
       );
       const tickEnds = endingTicks(trigger, source, ticks).pipe(map((end) => progressOfTick(end, idleAfterMs)));
       const fileEnds = epochEnds.pipe(

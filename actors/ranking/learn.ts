@@ -16,6 +16,7 @@ import type { Knowledge } from './sources.js';
 import { learn, scored, type Weights } from '../maths/rank/listwise-logit.js';
 import { NONE } from '../maths/rank/neighbour-list.js';
 import type { sampledEvents } from '../model.js';
+import { FadedCounts } from './faded-counts.js';
 import { type ItemSignals, type ItemSignalTables, signalsOf } from './item-signals.js';
 import { type LatestItems, NO_ITEMS, withItem } from '../maths/rank/latest-items.js';
 import {
@@ -166,6 +167,7 @@ export class RankingLearner {
 
 export const knowledgeOf = (signals: ItemSignals, neighbours: NeighboursState): Knowledge => ({
   signals,
+  faded: new FadedCounts(signals),
   neighboursOf: (item) => neighbours.get(String(item)),
   categoryNeighbours: (category) => neighbours.get(keyOfCategory(category)),
 });

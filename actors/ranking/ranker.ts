@@ -15,12 +15,11 @@
  * and event.
  */
 import type { FeatureRows } from '../maths/rank/listwise-logit.js';
-import { logOfCount } from '../maths/rank/log-decay.js';
 import { Scoreboard } from '../maths/rank/scoreboard.js';
-import { type HalfLife, HALF_LIVES_MS } from './item-signals.js';
+import { LOGS } from './faded-counts.js';
+import { HALF_LIVES_MS } from './item-signals.js';
 import { type Knowledge, type Situation, SOURCE_NAMES, SOURCES } from './sources.js';
 
-const HALF_LIVES = Object.entries(HALF_LIVES_MS) as [HalfLife, number][];
 const POPULARITIES = [...Object.keys(HALF_LIVES_MS), 'ever'].map((one) => `log-count-${one}`);
 export const FEATURES: readonly string[] = [
   ...SOURCE_NAMES,
@@ -38,7 +37,7 @@ export const SIGNS: readonly string[] = [
   ...['age', 'age', 'age', 'next'],
 ];
 const WIDTH = FEATURES.length;
-const [POPULARITY_AT, COUNTS] = [SOURCE_NAMES.length, POPULARITIES.length];
+const [POPULARITY_AT, COUNTS] = [SOURCE_NAMES.length, LOGS];
 
 /** Lengths of histories: none, 1, 2 to 4, more; each with and without a pause. */
 export const CONTEXTS = 8;
@@ -59,10 +58,10 @@ export interface Candidates {
 export class Ranker {
   private readonly board = new Scoreboard();
   private values = new Float64Array(0);
-  /** By item: the second and the count for which its popularities were computed, and these. */
-  private seconds = new Float64Array(0);
-  private counts = new Float64Array(0);
-  private popularities = new Float64Array(0);
+  /** By item: the question that it was last a candidate for, and its place among those. */
+  private questions = new Float64Array(0);
+  private places = new Uint32Array(0);
+  private question = 0;
 
   constructor(private readonly known: Knowledge) {}
 
@@ -70,27 +69,40 @@ export class Ranker {
   candidates({ history, atMs }: Situation, others: readonly number[] = []): Candidates {
     const situation = { history, atMs: Math.floor(atMs / 1000) * 1000 };
     const lists = SOURCE_NAMES.map((name) => SOURCES[name](this.known, situation, this.board));
-    const places = new Map<number, number>();
-    const [last] = history;
-    for (const list of lists) {
-      for (const item of list) if (item !== last && !places.has(item)) places.set(item, places.size);
-    }
-    for (const item of others) if (item !== last && !places.has(item)) places.set(item, places.size);
-    const items = [...places.keys()];
+    const items = this.distinct([...lists, others], history[0]);
     if (this.values.length < items.length * WIDTH) this.values = new Float64Array(items.length * WIDTH * 2);
     const rows = { features: WIDTH, count: items.length, values: this.values.fill(0, 0, items.length * WIDTH) };
     lists.forEach((list, source) => {
       for (let rank = 0; rank < list.length; rank++) {
-        const place = places.get(list[rank]!);
-        if (place !== undefined) rows.values[place * WIDTH + source] = 21 / (21 + rank);
+        const item = list[rank]!;
+        if (item !== history[0]) rows.values[this.places[item]! * WIDTH + source] = 21 / (21 + rank);
       }
     });
     this.fill(items, rows.values, situation);
     return { items, rows };
   }
 
+  /** The items of all lists but `without`, in order of first appearance; `places` says where each is. */
+  private distinct(lists: readonly (readonly number[])[], without: number | undefined): readonly number[] {
+    const { length } = this.known.signals.rows.values.count;
+    if (this.questions.length < length) {
+      this.questions = new Float64Array(length);
+      this.places = new Uint32Array(length);
+    }
+    const question = ++this.question;
+    const items: number[] = [];
+    for (const list of lists) {
+      for (const item of list) {
+        if (item === without || this.questions[item] === question) continue;
+        this.questions[item] = question;
+        this.places[item] = items.push(item) - 1;
+      }
+    }
+    return items;
+  }
+
   private fill(items: readonly number[], values: Float64Array, situation: Situation): void {
-    const { signals, neighboursOf } = this.known;
+    const { signals, faded, neighboursOf } = this.known;
     const { history, atMs } = situation;
     const [last] = history;
     const table = signals.rows.values;
@@ -109,15 +121,14 @@ export class Ranker {
     const priced = history.find((item) => table.price[item]! > 0);
     const price = priced === undefined ? 0 : Math.log1p(table.price[priced]!);
     const after = last === undefined ? undefined : neighboursOf(last)?.next;
-    this.reserve(table.count.length);
     const greatest = new Float64Array(COUNTS).fill(-Infinity);
 
     for (let x = 0; x < items.length; x++) {
       const item = items[x]!;
       let at = x * WIDTH + POPULARITY_AT;
-      const known = this.popularityOf(item, atMs);
+      const from = faded.logsAt(item, atMs);
       for (let k = 0; k < COUNTS; k++) {
-        const one = this.popularities[known + k]!;
+        const one = faded.logs[from + k]!;
         if (one > greatest[k]!) greatest[k] = one;
         values[at++] = one;
       }
@@ -144,27 +155,5 @@ export class Ranker {
       const at = x * WIDTH + POPULARITY_AT;
       for (let k = 0; k < COUNTS; k++) values[at + k]! -= greatest[k]!;
     }
-  }
-
-  /** Where they stand. */
-  private popularityOf(item: number, atMs: number): number {
-    const at = item * COUNTS;
-    const table = this.known.signals.rows.values;
-    const count = table.count[item]!;
-    if (this.seconds[item] === atMs && this.counts[item] === count) return at;
-    HALF_LIVES.forEach(([name, halfLifeMs], k) => {
-      this.popularities[at + k] = logOfCount(table[name][item]!, atMs, halfLifeMs);
-    });
-    this.popularities[at + COUNTS - 1] = Math.log1p(count);
-    this.seconds[item] = atMs;
-    this.counts[item] = count;
-    return at;
-  }
-
-  private reserve(items: number): void {
-    if (this.seconds.length >= items) return;
-    this.seconds = new Float64Array(items);
-    this.counts = new Float64Array(items);
-    this.popularities = new Float64Array(items * COUNTS);
   }
 }

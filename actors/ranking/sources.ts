@@ -13,11 +13,13 @@
  *   j = history[m], m = 0 the newest        lately(x) = 2^(lately(x, 6 h) − T / 6 h)      n  count      weight(c) = Σ over m < 20 with c of 0.8^m / k
  */
 import type { Scoreboard } from '../maths/rank/scoreboard.js';
-import { HALF_LIVES_MS, type ItemSignals } from './item-signals.js';
+import type { FadedCounts } from './faded-counts.js';
+import type { ItemSignals } from './item-signals.js';
 import type { Neighbours } from './neighbours.js';
 
 export interface Knowledge {
   readonly signals: ItemSignals;
+  readonly faded: FadedCounts;
   readonly neighboursOf: (item: number) => Neighbours | undefined;
   readonly categoryNeighbours: (category: number) => Neighbours | undefined;
 }
@@ -37,9 +39,6 @@ const top =
   ({ signals }) =>
     signals.top(by).slice(0, DEPTH);
 
-const lately = (signals: ItemSignals, item: number, atMs: number): number =>
-  2 ** Math.max(-50, signals.rows.values.hours[item]! - atMs / HALF_LIVES_MS.hours);
-
 /** The first n keys by value desc, then by key asc. */
 const largest = (values: ReadonlyMap<number, number>, n: number): (readonly [number, number])[] =>
   [...values].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, n);
@@ -48,19 +47,19 @@ function addTo(sums: Map<number, number>, key: number, value: number): void {
   sums.set(key, (sums.get(key) ?? 0) + value);
 }
 
-const category: Source = ({ signals }, { history, atMs }, board) => {
+const category: Source = ({ signals, faded }, { history, atMs }, board) => {
   const weights = new Map<number, number>();
   for (let m = 0, weight = 1; m < 20 && m < history.length; m++, weight *= 0.8) {
     const own = signals.categoriesOf(history[m]!);
     for (const one of own) addTo(weights, one, weight / own.length);
   }
   for (const [one, weight] of largest(weights, 4)) {
-    for (const item of signals.group(one)) board.add(item, weight * lately(signals, item, atMs));
+    for (const item of signals.group(one)) board.add(item, weight * faded.hours(item, atMs));
   }
   return board.take(DEPTH);
 };
 
-const nextCategory: Source = ({ signals, categoryNeighbours }, { history, atMs }, board) => {
+const nextCategory: Source = ({ signals, faded, categoryNeighbours }, { history, atMs }, board) => {
   if (history.length === 0) return [];
   const counts = new Map<number, number>();
   let total = 0;
@@ -72,19 +71,19 @@ const nextCategory: Source = ({ signals, categoryNeighbours }, { history, atMs }
     }
   }
   for (const [one, count] of largest(counts, 6)) {
-    const scores = signals.group(one).map((item) => [item, lately(signals, item, atMs)] as const);
+    const scores = signals.group(one).map((item) => [item, faded.hours(item, atMs)] as const);
     const sum = scores.reduce((before, [, score]) => before + score, 0);
     for (const [item, score] of scores) board.add(item, ((count / total) * score) / (sum + 3));
   }
   return board.take(DEPTH);
 };
 
-const brand: Source = ({ signals }, { history, atMs }, board) => {
+const brand: Source = ({ signals, faded }, { history, atMs }, board) => {
   for (let m = 0, weight = 1; m < 10 && m < history.length; m++, weight *= 0.8) {
     const of = signals.rows.values.brand[history[m]!]!;
     if (of === 0) continue;
     for (const one of signals.categoriesOf(history[m]!)) {
-      for (const item of signals.group(one, of)) board.add(item, weight * lately(signals, item, atMs));
+      for (const item of signals.group(one, of)) board.add(item, weight * faded.hours(item, atMs));
     }
   }
   return board.take(DEPTH);

@@ -4,7 +4,8 @@
  *   u is in the sample  ⇔  hash(u) < share        hash in [0, 1)
  *   share   1 at first; at a tick: half of it, if more than ROWS_MAX rows came since the one before; twice, up to 1, if less than a quarter of that
  *
- * So of a user in the sample all events are in it, up to ROWS_MAX between two ticks. Rows of the past do not wait: the first PAST_WHOLE of them are all in the
+ * So of a user in the sample all events are in it, up to ROWS_MAX between two ticks. They wait until there are FRAME_ROWS, or for the tick: a message costs
+ * more than what is done with a few rows, and what is done with many of them holds up answers. Rows of the past do not wait: the first PAST_WHOLE of them are all in the
  * sample, of later ones those of PAST_SHARE of the users. What is removed from a cart is in none. An event from the future counts as if it happened when it was
  * stored.
  */
@@ -14,23 +15,28 @@ import { WaitingRows, waitingTables } from './waiting-rows.js';
 
 export interface Sample {
   readonly share: number;
+  /** Since the last tick. */
+  readonly rows: number;
   /** Of the past, so far. */
   readonly past: number;
 }
 
+const NEW_SAMPLE: Sample = { share: 1, rows: 0, past: 0 };
+
 const one = (all: readonly Sample[]): Sample => ({
-  share: 1,
+  ...NEW_SAMPLE,
   past: all.reduce((sum, { past }) => sum + past, 0),
 });
 
 export const userSample = () => ({
-  sample: value<Sample>(() => ({ share: 1, past: 0 }), undefined, one),
+  sample: value<Sample>(() => NEW_SAMPLE, undefined, one),
   sampled: waitingTables(sampledEvents),
 });
 type SampleState = { [K in keyof ReturnType<typeof userSample>]: StateOf<ReturnType<typeof userSample>[K]> };
 
 /** Between two ticks, usually a second. */
-const ROWS_MAX = 256;
+const ROWS_MAX = 128;
+const FRAME_ROWS = 32;
 const SHARE_MIN = 2 ** -16;
 const PAST_WHOLE = 500_000;
 const PAST_SHARE = 1 / 8;
@@ -47,29 +53,37 @@ export class UserSample {
     this.waiting = new WaitingRows(state.sampled, sampledEvents);
   }
 
-  add(frame: Parsed): void {
-    const rows = sampledRows(frame, this.state.sample.get().share).subarray(0, ROWS_MAX + 1 - this.waiting.rows);
-    if (rows.length > 0) this.waiting.add(asSampled(gather(frame, rows)));
+  /** Rows that are due; absent: there are none. */
+  add(frame: Parsed): Sampled | undefined {
+    const { sample } = this.state;
+    const { share, rows: before, past } = sample.get();
+    const rows = sampledRows(frame, share).subarray(0, ROWS_MAX + 1 - before);
+    if (rows.length === 0) return undefined;
+    this.waiting.add(asSampled(gather(frame, rows)));
+    sample.set({ share, rows: before + rows.length, past });
+    return this.waiting.rows >= FRAME_ROWS ? this.waiting.release() : undefined;
   }
 
   /** At a tick; absent: there are none. */
   release(): Sampled | undefined {
     const { sample } = this.state;
-    const { share, past } = sample.get();
-    const { rows } = this.waiting;
-    const next =
-      rows > ROWS_MAX ? Math.max(share / 2, SHARE_MIN) : rows * 4 < ROWS_MAX ? Math.min(1, share * 2) : share;
-    if (next !== share) sample.set({ share: next, past });
-    return rows === 0 ? undefined : this.waiting.release();
+    const { share, rows, past } = sample.get();
+    if (rows > 0 || share < 1) sample.set({ share: nextShare(share, rows), rows: 0, past });
+    return this.waiting.rows === 0 ? undefined : this.waiting.release();
   }
 
   past(frame: Parsed): Sampled | undefined {
     const { sample } = this.state;
-    const { share, past } = sample.get();
+    const { share, rows: live, past } = sample.get();
     const rows = sampledRows(frame, past < PAST_WHOLE ? 1 : PAST_SHARE);
-    sample.set({ share, past: past + frame.rows });
+    sample.set({ share, rows: live, past: past + frame.rows });
     return rows.length === 0 ? undefined : asSampled(gather(frame, rows));
   }
+}
+
+function nextShare(share: number, rows: number): number {
+  if (rows > ROWS_MAX) return Math.max(share / 2, SHARE_MIN);
+  return rows * 4 < ROWS_MAX ? Math.min(1, share * 2) : share;
 }
 
 const BUCKETS = 2 ** 20;

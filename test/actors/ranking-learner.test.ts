@@ -137,7 +137,8 @@ const event: fc.Arbitrary<Event> = fc.record({
   brand: fc.constantFrom(undefined, 'acme', 'zeta'),
   price: fc.constantFrom(NaN, 1, 20),
 });
-const events = fc.array(event, { minLength: 1, maxLength: 40 });
+/** As many as weights are learnt from in one frame. */
+const events = fc.array(event, { minLength: 1, maxLength: 16 });
 const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 10 });
 
 function* framed<T>(all: readonly T[], sizes: readonly number[]): Generator<readonly T[]> {
