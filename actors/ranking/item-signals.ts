@@ -67,6 +67,8 @@ export class ItemSignals {
   private readonly groups = new Leaders(GROUP_MAX, (a, b) => this.beats('hours', a, b));
   private groupNumbers = new Map<number, number>();
   private readonly numbers = new Map<string, number>();
+  /** By number, decoded once. */
+  private texts = { items: [] as string[], categories: [] as string[], brands: [] as string[] };
   /** Events counted since the start of the process. */
   counted = 0;
   private latest = -Infinity;
@@ -97,7 +99,7 @@ export class ItemSignals {
 
   /** The first code of the table's dictionary is that of its first row. */
   text(number: number): string {
-    return textAt(this.rows.dictionary('item'), number + 1)!;
+    return (this.texts.items[number] ??= textAt(this.rows.dictionary('item'), number + 1)!);
   }
 
   /** The main categories of an item, as numbers. */
@@ -106,7 +108,8 @@ export class ItemSignals {
   }
 
   categoryText(number: number): string | undefined {
-    return this.categories.text(this.categories.first(this.rows.values.category[number]!));
+    const first = this.categories.first(this.rows.values.category[number]!);
+    return first === NO_NAME ? undefined : (this.texts.categories[first] ??= this.categories.text(first)!);
   }
 
   categoryNumber(name: string): number {
@@ -115,7 +118,11 @@ export class ItemSignals {
 
   factsOf(number: number): { readonly brand: string | undefined; readonly price: number | undefined } {
     const { brand, price } = this.rows.values;
-    return { brand: this.brands.text(brand[number]!), price: price[number]! > 0 ? price[number] : undefined };
+    const own = brand[number]!;
+    return {
+      brand: own === NO_NAME ? undefined : (this.texts.brands[own] ??= this.brands.text(own)!),
+      price: price[number]! > 0 ? price[number] : undefined,
+    };
   }
 
   /** Of the latest event, epoch ms; -Infinity before the first one. */
@@ -185,6 +192,7 @@ export class ItemSignals {
     this.items.drop(TABLE);
     this.rows.put(frame);
     this.numbers.clear();
+    this.texts.items = [];
     this.groupNumbers = new Map();
     this.isBuilt = false;
     return numbers;

@@ -39,24 +39,21 @@ export function rankingReaderOf(
       return !isExcluded(signals.text(item));
     });
     const total = by === 'hybrid' ? ranks.reduce((sum, score) => sum + Math.exp(score - ranks[best[0]!]!), 0) : 0;
+    const kind = by === 'hybrid' ? STREAMING_HYBRID : STREAMING_CO_VISITATION;
+    const model = by === 'hybrid' ? weightsIn(weights.get(), candidates.rows.features, context) : ONLY_TOGETHER;
+    // Without spreads, which would take longer than all else.
     return best.map((place, i) => {
       const item = candidates.items[place]!;
-      const { brand, price } = signals.factsOf(item);
       return {
-        ...{ item: signals.text(item), category: category ?? signals.categoryText(item) },
+        item: signals.text(item),
+        category: category ?? signals.categoryText(item),
         score: by === 'hybrid' ? Math.exp(ranks[place]! - ranks[best[0]!]!) / total : ranks[place]!,
-        ...{ interest: NaN, interestRank: 0, rank: i + 1 },
-        kind: by === 'hybrid' ? STREAMING_HYBRID : STREAMING_CO_VISITATION,
-        facts: { brand, price },
-        explanation: question.explain
-          ? explain(
-              candidates,
-              place,
-              by === 'hybrid' ? weightsIn(weights.get(), candidates.rows.features, context) : ONLY_TOGETHER,
-              known,
-              history,
-            )
-          : undefined,
+        interest: NaN,
+        interestRank: 0,
+        rank: i + 1,
+        kind,
+        facts: signals.factsOf(item),
+        explanation: question.explain ? explain(candidates, place, model, known, history) : undefined,
       };
     });
   };

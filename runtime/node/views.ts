@@ -188,6 +188,31 @@ export function viewsOf(
   };
 }
 
+type RankedAnswer = Pick<ViewAnswer, 'items' | 'model' | 'strategy' | 'kind'>;
+
+/** What others do shows in a ranked list after so long at most; what its user does, at once. */
+const RANKED_MS = 1_000;
+
+/** Ranked lists are made anew when their user has done something; else, as what they are made of changes many times a second, after RANKED_MS. */
+class RecentAnswers {
+  private readonly known = new WeakMap<
+    object,
+    Map<string, { readonly answer: RankedAnswer; readonly atMs: number; readonly revision: string }>
+  >();
+
+  constructor(private readonly revision: () => string) {}
+
+  /** `latest`: the same object until the user does something. */
+  get(latest: object, question: string, make: () => RankedAnswer): RankedAnswer {
+    const own = this.known.get(latest) ?? new Map<string, never>();
+    const [before, revision, nowMs] = [own.get(question), this.revision(), performance.now()];
+    if (before !== undefined && (before.revision === revision || nowMs - before.atMs < RANKED_MS)) return before.answer;
+    const answer = make();
+    this.known.set(latest, own.set(question, { answer, atMs: nowMs, revision }));
+    return answer;
+  }
+}
+
 interface UserOptions {
   readonly catalogue: Catalogue;
   readonly freshness: Freshness;
@@ -218,6 +243,7 @@ function userViews(
     const partition = partitionOf(userId, partitions);
     return { ...users(partition), staleMs: freshness.staleMs(partition) };
   };
+  const recent = new RecentAnswers(() => `${revision()}/${catalogue.reportedRevision}`);
   const answers: ViewAnswers = {
     get: ({ userId: user, limit: most, category, excludeSeen, explain, strategy = usual }) => {
       const limit = Math.min(most, listSize);
@@ -231,8 +257,13 @@ function userViews(
         const same = catalogue.sameAs(list)[explain ? 'explained' : 'plain'];
         return new KnownAnswer(same, list, catalogue, reader, question, asOfMs, staleMs, trace);
       }
-      const { items, model } = answer(reader, question, shared);
-      return { items: catalogue.named(items), model, strategy, asOfMs, staleMs, trace, kind: kindOf(items) };
+      const made = (): RankedAnswer => {
+        const { items, model } = answer(reader, question, shared);
+        return { items: catalogue.named(items), model, strategy, kind: kindOf(items) };
+      };
+      const isOwn = category !== undefined || excludeSeen || strategy === 'category-popularity';
+      const ranked = isOwn ? made() : recent.get(reader.latest(user), `${strategy}/${limit}/${explain}`, made);
+      return { ...ranked, ...(isOwn ? {} : { sameAs: ranked }), asOfMs, staleMs, trace };
     },
     version: ({ userId: user, category, strategy = usual }) => {
       const { reader, staleMs } = ofUser(user);

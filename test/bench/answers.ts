@@ -1,6 +1,7 @@
 /**
  * GetRecommendations beside a bare grpc-js server that returns the same bytes, called by ghz in turns: how many requests per second each answers,
- * and how long one takes at half of the bare one's rate; then the same while events flow into the node. ghz, server and node share the machine.
+ * and how long one takes at half of the bare one's rate; then the same while events flow into the node. Lists by hybrid (`answers-hybrid`) beside those by
+ * category-popularity. ghz, server and node share the machine.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,7 +41,10 @@ interface Asked {
   readonly requests: string;
 }
 
-export async function benchAnswers(users: number): Promise<void> {
+/** A rate at which hybrid answers are timed, with as many events beside. */
+const CALM_PER_SECOND = 1_000;
+
+export async function benchAnswers(users: number, what: 'echo' | 'hybrid'): Promise<void> {
   const tool = await goTool(GHZ);
   if ('missing' in tool) {
     say(`\nanswers: left out: ${tool.missing}`);
@@ -57,10 +61,10 @@ export async function benchAnswers(users: number): Promise<void> {
     say(`\nanswers: GetRecommendations, ${users} users, beside a bare grpc-js server (load ${loadAverage()})`);
     await fill(node, users);
     await pause(REST_MS);
-    const requestsOf = (count: number): Asked => {
+    const requestsOf = (count: number, strategy = ''): Asked => {
       const asked = Array.from({ length: count }, (_, n) => userName(spreadUser(n, users)));
-      const requests = join(folder, `requests-${count}.json`);
-      writeFileSync(requests, JSON.stringify(asked.map((userId) => ({ userId }))));
+      const requests = join(folder, `requests-${count}-${strategy}.json`);
+      writeFileSync(requests, JSON.stringify(asked.map((userId) => ({ userId, strategy }))));
       return { asked, requests };
     };
     const [often, seldom] = [requestsOf(OFTEN), requestsOf(SELDOM)];
@@ -77,13 +81,31 @@ export async function benchAnswers(users: number): Promise<void> {
       (port: number | string, seconds: number, rate = 0): Promise<Called> =>
         called(tool.command, requests, `127.0.0.1:${port}`, seconds, rate);
 
-    await beside(`${OFTEN} users`, askFor(often), echoPort);
-    await beside(`${SELDOM} users`, askFor(seldom), echoPort);
-    const { natsUrl } = await node.next();
-    const script = [join(DIST, 'test/bench/live-load.js'), natsUrl, EVENTS_PER_SECOND, 3_600, users].map(String);
-    others.push(spawn(process.execPath, script, { stdio: ['ignore', 'ignore', 'inherit'] }));
-    await pause(REST_MS);
-    await beside(`${OFTEN} users, ${EVENTS_PER_SECOND} events/s`, askFor(often), echoPort);
+    const eventsFlow = async (perSecond: number): Promise<ChildProcess> => {
+      const { natsUrl } = await node.next();
+      const script = [join(DIST, 'test/bench/live-load.js'), natsUrl, perSecond, 3_600, users].map(String);
+      const load = spawn(process.execPath, script, { stdio: ['ignore', 'ignore', 'inherit'] });
+      others.push(load);
+      await pause(REST_MS);
+      return load;
+    };
+    if (what === 'echo') {
+      await beside(`${OFTEN} users`, askFor(often), echoPort);
+      await beside(`${SELDOM} users`, askFor(seldom), echoPort);
+      const load = await eventsFlow(EVENTS_PER_SECOND);
+      await beside(`${OFTEN} users, ${EVENTS_PER_SECOND} events/s`, askFor(often), echoPort);
+      load.kill('SIGKILL');
+      await pause(REST_MS);
+    }
+    if (what === 'hybrid') {
+      for (const count of [OFTEN, SELDOM]) {
+        const [popular, hybrid] = [requestsOf(count, 'category-popularity'), requestsOf(count, 'hybrid')].map(askFor);
+        await strategies(`${count} users`, popular!, hybrid!);
+      }
+      await eventsFlow(CALM_PER_SECOND);
+      const [popular, hybrid] = ['category-popularity', 'hybrid'].map((one) => askFor(requestsOf(SELDOM, one)));
+      await strategies(`${SELDOM} users, ${CALM_PER_SECOND} events/s`, popular!, hybrid!);
+    }
   } finally {
     for (const child of others) child.kill('SIGKILL');
     await node.end('SIGTERM');
@@ -91,11 +113,7 @@ export async function benchAnswers(users: number): Promise<void> {
   }
 }
 
-async function beside(
-  title: string,
-  ask: (port: number | string, seconds: number, rate?: number) => Promise<Called>,
-  echoPort: string,
-): Promise<void> {
+async function beside(title: string, ask: Ask, echoPort: string): Promise<void> {
   for (const port of [echoPort, GRPC_PORT]) await ask(port, WARM_UP_SECONDS);
   for (let n = 1; n <= ROUNDS; n++) {
     const [bare, ours] = [await ask(echoPort, SECONDS), await ask(GRPC_PORT, SECONDS)];
@@ -105,6 +123,21 @@ async function beside(
     say(
       `  ${title}, round ${n}: ${Math.round(ours.rps)} of ${Math.round(bare.rps)} requests/s (${round(ours.rps / bare.rps, 2)}); ` +
         `p99 at ${half}/s: ${round(oursMs, 2)} of ${round(bareMs, 2)} ms (${round(oursMs / bareMs, 2)}); load ${loadAverage()}`,
+    );
+  }
+}
+
+type Ask = (port: number | string, seconds: number, rate?: number) => Promise<Called>;
+
+/** Lists by hybrid beside those by category-popularity. */
+async function strategies(title: string, popular: Ask, hybrid: Ask): Promise<void> {
+  for (const ask of [popular, hybrid]) await ask(GRPC_PORT, WARM_UP_SECONDS);
+  for (let n = 1; n <= ROUNDS; n++) {
+    const [before, now] = [await popular(GRPC_PORT, SECONDS), await hybrid(GRPC_PORT, SECONDS)];
+    const calm = p99Ms(await hybrid(GRPC_PORT, SECONDS, CALM_PER_SECOND));
+    say(
+      `  hybrid, ${title}, round ${n}: ${Math.round(now.rps)} of ${Math.round(before.rps)} requests/s (${round(now.rps / before.rps, 2)}); ` +
+        `p99 at ${CALM_PER_SECOND}/s: ${round(calm, 2)} ms; load ${loadAverage()}`,
     );
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [replay|memory|sparse|live|memory-live|ingest|recovery|takeover|nodes|snapshots|pauses|import|prequential|answers|http|trending|trending-stream …]`:
+ * `npm run bench [replay|memory|sparse|live|memory-live|ingest|recovery|takeover|nodes|snapshots|pauses|import|prequential|answers|answers-hybrid|http|trending|trending-stream …]`:
  * figures, never assertions. Without arguments, all. Of sparse, live, memory-live and ingest, after `--`, each of several by commas:
  *
  *   --rate 500,2000,10000   --chaining off,on   --partitions 4   --warm-up 30   --seconds 20   --users 300000   --minutes 5   --json
@@ -74,7 +74,8 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
     for (const users of [10_000, 100_000]) await benchTakeover(users);
   },
   nodes: () => benchNodes(300_000, 3),
-  answers: () => benchAnswers(1_000_000),
+  answers: () => benchAnswers(1_000_000, 'echo'),
+  'answers-hybrid': () => benchAnswers(200_000, 'hybrid'),
   http: () => benchHttp(100_000),
   trending: () => benchTrending(),
   pauses: () => benchPauses(1_000_000, 2_000, 30),
