@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { JudgedStream } from '../../runtime/cli/evaluate/prequential.js';
 import type { JudgedLists } from '../../runtime/cli/evaluate/lists.js';
 import type { JudgedRatings } from '../../runtime/cli/evaluate/ratings.js';
 import { type Missing, skipped } from '../support/requirements.js';
@@ -112,6 +113,36 @@ describe('rivulet evaluate', () => {
     expect(errors['als']).toBeLessThan(0.6);
   });
 
+  it('predicts each event before it learns from it, with what is seen together above what is popular', async () => {
+    const stream = await evaluated<JudgedStream & { readonly events: number }>(
+      ...['--input', asRatings(), '--format', 'ratings', '--split', 'prequential', '--k', '4'],
+    );
+    expect(stream.events).toBe(480);
+    // The first fifth teaches only, and the first event of each user has nothing to be predicted from.
+    expect(stream.judged).toBeGreaterThan(300);
+    const { popular, together, hybrid } = Object.fromEntries(
+      stream.models.map(({ model, hitRate }) => [model, hitRate.mean]),
+    );
+    expect(together).toBeGreaterThan(popular!);
+    expect(hybrid).toBeGreaterThan(popular!);
+  });
+
+  it('prints a table of the stream, of the models asked for', async () => {
+    const args = [
+      '--input',
+      asRatings(),
+      '--format',
+      'ratings',
+      '--split',
+      'prequential',
+      '--models',
+      'popular,hybrid',
+    ];
+    const { stdout } = await runCli(cwd, ['evaluate', ...args]);
+    expect(stdout).toMatch(/^model +hit rate@10 +MRR$/m);
+    expect(stdout.match(/^(popular|hybrid) +0\.\d{4} ±0\.\d{4} /gm)).toHaveLength(2);
+  });
+
   it('prints a table for people', async () => {
     const { stdout } = await runCli(cwd, [
       'evaluate',
@@ -132,6 +163,12 @@ describe('rivulet evaluate', () => {
   it.each([
     ['an unknown model', ['--models', 'popular,magic'], 'there is no model "magic" of lists'],
     ['a model of lists for ratings', ['--ratings', '--models', 'ease'], 'there is no model "ease" of ratings'],
+    [
+      'a model of lists for a stream',
+      ['--split', 'prequential', '--models', 'ease'],
+      'no model "ease" of the prequential split',
+    ],
+    ['ratings of a stream', ['--split', 'prequential', '--ratings'], '--ratings has no prequential split'],
     ['a share that is none', ['--share', '1'], 'Give a share between 0 and 1'],
   ])('refuses %s', async (_, args, message) => {
     const { code, stderr } = await runCli(cwd, ['evaluate', '--input', asRatings(), '--format', 'ratings', ...args]);

@@ -1,7 +1,7 @@
 /** GetRecommendations over real sockets. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it, vi } from 'vitest';
-import type { Answer, RecommendationQuery } from '../../connectors/facade/ports.js';
+import type { Answer, RecommendationQuery, SimilarItems } from '../../connectors/facade/ports.js';
 import { GetRecommendationsRequestSchema } from '../../proto/gen/rivulet/v1/recommendation_service_pb.js';
 import { poison, transient } from '../../runtime/contract/errors.js';
 import { ANSWER, bareClient, deferred, facade, failure, RECOMMEND, sendBytes } from '../connectors/grpc/facade.js';
@@ -58,10 +58,11 @@ describe('an answer', () => {
     const asked: RecommendationQuery[] = [];
     const { client } = await facade({ answers: { get: (query) => (asked.push(query), ANSWER) } });
     await client.getRecommendations({ userId: '512' });
-    await client.getRecommendations({ userId: 'ü', limit: 100, category: 'toys', excludeSeen: true, explain: true });
+    const most = { limit: 100, category: 'toys', excludeSeen: true, explain: true, strategy: 'hybrid' };
+    await client.getRecommendations({ userId: 'ü', ...most });
     expect(asked).toEqual([
-      { userId: '512', limit: 10, category: undefined, excludeSeen: false, explain: false },
-      { userId: 'ü', limit: 100, category: 'toys', excludeSeen: true, explain: true },
+      { userId: '512', limit: 10, category: undefined, excludeSeen: false, explain: false, strategy: undefined },
+      { userId: 'ü', ...most },
     ]);
   });
 
@@ -80,6 +81,31 @@ describe('an answer', () => {
   });
 });
 
+describe('similar items', () => {
+  const similar: SimilarItems = {
+    get: ({ itemId, limit, category }) =>
+      itemId === 'known'
+        ? [{ itemId: 'other', rank: 1, score: 0.5, category: category ?? 'toys', price: limit }]
+        : undefined,
+  };
+
+  it('are those of the item, with what is known of them', async () => {
+    const { client } = await facade({ similar });
+    expect(await client.similarItems({ itemId: 'known', limit: 3, category: 'kids' })).toEqual([
+      expect.objectContaining({ itemId: 'other', rank: 1, score: 0.5, category: 'kids', price: 3 }),
+    ]);
+  });
+
+  it('of an item that no event was about are NOT_FOUND, and of none are refused', async () => {
+    const { client } = await facade({ similar });
+    expect(await failure(client.similarItems({ itemId: 'never' }))).toMatchObject({ reason: 'ITEM_UNKNOWN' });
+    expect(await failure(client.similarItems({ itemId: '' }))).toMatchObject({
+      reason: 'INVALID_FIELD',
+      message: expect.stringContaining('item_id: is required'),
+    });
+  });
+});
+
 describe('a bad question', () => {
   it.each([
     ['user_id', { userId: '' }],
@@ -87,6 +113,7 @@ describe('a bad question', () => {
     ['limit', { userId: '512', limit: -1 }],
     ['limit', { userId: '512', limit: 101 }],
     ['category', { userId: '512', category: 'a\nb' }],
+    ['strategy', { userId: '512', strategy: 'magic' }],
   ])('is refused by the name of the field: %s', async (field, request) => {
     const get = vi.fn(() => ANSWER);
     const { client, calls } = await facade({ answers: { get } });
@@ -95,7 +122,7 @@ describe('a bad question', () => {
       reaction: 'poison',
       reason: 'INVALID_FIELD',
       message: expect.stringContaining(`${field}: `),
-      violations: [{ field, description: expect.stringMatching(/must|is required|take it out/) }],
+      violations: [{ field, description: expect.stringMatching(/must|is required|take it out|is none of hybrid, /) }],
     });
     expect(get).not.toHaveBeenCalled();
     expect(calls).toMatchObject([{ code: 'INVALID_ARGUMENT' }]);

@@ -24,6 +24,30 @@ it('says of one that is not there how it would come there', async () => {
   ]);
 });
 
+it('lists what is similar to an item, and says of one that nobody saw that it is not known', async () => {
+  const { origin } = await httpFacade();
+  const [known, unknown, wrong] = await Promise.all(
+    [`${ITEM.itemId}/similar?n=5`, 'nothing/similar', `${ITEM.itemId}/similar?n=0`].map((path) =>
+      fetch(`${origin}/items/${path}`),
+    ),
+  );
+  expect(await known!.json()).toEqual({
+    ...{ item_id: ITEM.itemId, count: 1 },
+    items: [{ rank: 1, item_id: 'p-2', title: 'Red kettle', category: 'kitchen', score: 0.5 }],
+  });
+  expect([unknown!.status, await unknown!.json()]).toMatchObject([404, { reason: 'ITEM_UNKNOWN' }]);
+  expect([wrong!.status, await wrong!.json()]).toMatchObject([400, { errors: [{ field: 'n' }] }]);
+});
+
+it('reports how good the lists are', async () => {
+  const { origin } = await httpFacade();
+  expect(await (await fetch(`${origin}/ranking`)).json()).toEqual({
+    judged: 40,
+    models: [{ model: 'popular', hit_rate: 0.25 }],
+    weights: [{ feature: 'popular', weight: 0.5 }],
+  });
+});
+
 it('shows titles in recommendations, and anew when they have changed', async () => {
   const known: { title?: string } = {};
   const item = { itemId: 'a', rank: 1, score: 2, type: 'streaming_popular_fallback', reason: 'popular with everyone' };

@@ -43,9 +43,17 @@ describe('GET /reco/{user_id}', () => {
 
   it('is for what was asked for, and no longer than that', async () => {
     const { ask, get } = await asked();
-    const { json } = await ask('/reco/512?n=1&category=electronics&exclude_seen=true');
+    const { json } = await ask('/reco/512?n=1&category=electronics&exclude_seen=true&strategy=hybrid');
     expect(json).toMatchObject({ count: 1, items: [{ item_id: '1004856' }] });
-    expect(get.mock.calls[0]![0]).toMatchObject({ limit: 1, category: 'electronics', excludeSeen: true });
+    const asked512 = { limit: 1, category: 'electronics', excludeSeen: true, strategy: 'hybrid' };
+    expect(get.mock.calls[0]![0]).toMatchObject(asked512);
+  });
+
+  it('by a strategy that there is not is refused, with those that there are', async () => {
+    const { ask } = await asked();
+    const { json } = await ask('/reco/512?strategy=magic');
+    const detail = 'is "magic": must be one of hybrid, category-popularity, co-visitation, trending';
+    expect(json).toMatchObject({ status: 400, errors: [{ field: 'strategy', detail }] });
   });
 
   it('takes any id that is escaped as paths are', async () => {
