@@ -97,6 +97,11 @@ export class ItemSignals {
     return numbers.get(item);
   }
 
+  /** The numbers of the items that are known. */
+  known(items: readonly string[]): number[] {
+    return items.map((item) => this.find(item)).filter((number) => number !== undefined);
+  }
+
   /** The first code of the table's dictionary is that of its first row. */
   text(number: number): string {
     return (this.texts.items[number] ??= textAt(this.rows.dictionary('item'), number + 1)!);

@@ -9,8 +9,7 @@
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
 import { type FrameOf, type Keyed, textAt, type Value } from '../../runtime/contract/stage.js';
-import { type Candidates, contextOf, Ranker } from './ranker.js';
-import { numbersOf } from './reader.js';
+import { type Choice, contextOf, Ranker } from './ranker.js';
 import { type RunningScores, withChoice } from './running-scores.js';
 import type { Knowledge } from './sources.js';
 import { learn, scored, type Weights } from '../maths/rank/listwise-logit.js';
@@ -44,14 +43,6 @@ export interface LearningOptions {
   readonly learntMax: number;
   /** For an evaluation: what a user chose, among which candidates, with which scores, before any of it is learnt. */
   readonly onChoice?: (choice: Choice) => void;
-}
-
-export interface Choice extends Candidates {
-  /** In the frame. */
-  readonly row: number;
-  readonly history: readonly number[];
-  readonly chosen: number;
-  readonly scores: Float64Array;
 }
 
 type Events = FrameOf<typeof sampledEvents>;
@@ -98,7 +89,7 @@ export class RankingLearner {
       count(row);
       if (place === undefined) continue;
       if (before.items[place] !== after.items[place]) {
-        this.relate(numbers[row]!, numbersOf(this.signals, after.items.slice(place + 1)));
+        this.relate(numbers[row]!, this.signals.known(after.items.slice(place + 1)));
       }
       this.state.users.set(id, after);
     }
@@ -106,7 +97,7 @@ export class RankingLearner {
   }
 
   private choose(row: number, before: LatestItems, chosen: number, atMs: number): void {
-    const history = numbersOf(this.signals, before.items);
+    const history = this.signals.known(before.items);
     if (history.length === 0 || history[0] === chosen) return;
     const { items, rows } = this.ranker.candidates({ history, atMs });
     const context = contextOf(history.length, atMs - before.times[0]!);

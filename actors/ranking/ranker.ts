@@ -55,6 +55,15 @@ export interface Candidates {
   readonly rows: FeatureRows;
 }
 
+/** What a user chose, among which candidates, with which scores. */
+export interface Choice extends Candidates {
+  /** In the frame. */
+  readonly row: number;
+  readonly history: readonly number[];
+  readonly chosen: number;
+  readonly scores: Float64Array;
+}
+
 export class Ranker {
   private readonly board = new Scoreboard();
   private values = new Float64Array(0);

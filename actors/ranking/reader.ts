@@ -7,8 +7,6 @@
  */
 import type { Value } from '../../runtime/contract/stage.js';
 import { scored, weightsIn, type Weights } from '../maths/rank/listwise-logit.js';
-import type { ItemSignals } from './item-signals.js';
-import type { LatestItems } from '../maths/rank/latest-items.js';
 import { STREAMING_CO_VISITATION, STREAMING_HYBRID } from '../model.js';
 import { explain } from './explain.js';
 import { contextOf, FEATURES, Ranker } from './ranker.js';
@@ -28,7 +26,7 @@ export function rankingReaderOf(
   const { signals } = known;
   const ranked = (question: RankingQuestion): readonly RankedCandidate[] => {
     const { latest, by, n, category, isExcluded } = question;
-    const history = numbersOf(signals, latest.items);
+    const history = signals.known(latest.items);
     const atMs = Math.max(signals.latestMs, latest.times[0] ?? -Infinity);
     const of = category === undefined ? undefined : signals.categoryNumber(category);
     const candidates = ranker.candidates({ history, atMs }, of === undefined ? [] : signals.group(of));
@@ -127,14 +125,4 @@ function similarTo(
       ...{ item: signals.text(other), rank: i + 1, score: value, category: signals.categoryText(other) },
       ...signals.factsOf(other),
     }));
-}
-
-/** The numbers of the items that are known. */
-export function numbersOf(signals: ItemSignals, items: LatestItems['items']): number[] {
-  const numbers: number[] = [];
-  for (const item of items) {
-    const number = signals.find(item);
-    if (number !== undefined) numbers.push(number);
-  }
-  return numbers;
 }

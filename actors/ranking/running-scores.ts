@@ -4,7 +4,7 @@
  *
  *   rate ← rate + (hit − rate) / min(n, JUDGED)        n  events judged so far        all of them count alike at first, then the newest JUDGED most
  */
-import type { Choice } from './learn.js';
+import type { Choice } from './ranker.js';
 import { SOURCE_NAMES } from './sources.js';
 
 export const HITS_AT = 10;

@@ -26,6 +26,12 @@ const QUESTIONS: Readonly<Record<string, readonly (readonly [status: number, pat
     [200, '/items/1004856'],
     [404, '/items/nobody-sells-this'],
   ],
+  getItemsByItemIdSimilar: [
+    [200, '/items/1004856/similar?n=5&category=kitchen'],
+    [400, '/items/1004856/similar?n=0'],
+    [404, '/items/nobody-sells-this/similar'],
+  ],
+  getRanking: [[200, '/ranking']],
   getItemsUnknown: [
     [200, '/items/unknown'],
     [200, '/items/unknown?limit=1'],

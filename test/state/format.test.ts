@@ -56,7 +56,7 @@ async function entriesOf(name: string): Promise<Map<string, Uint8Array>> {
 }
 
 /** Stages that came after the format: they have no state there, and begin with their mailboxes. */
-const LATER = new Set(['trending', 'trending-lists', 'parse-items', 'catalogue']);
+const LATER = new Set(['trending', 'trending-lists', 'parse-items', 'catalogue', 'ranking-learner']);
 const UNITS = ['item-0', 'source-0', 'user-0', 'view-0'];
 const withoutHeads = (entries: ReadonlyMap<string, Uint8Array>) => [...entries].filter(([key]) => !isHeadKey(key));
 

@@ -5,7 +5,8 @@
 import { JUDGED_MODELS, ranksOf } from '../../../actors/ranking/running-scores.js';
 import { type Estimate, estimateOf } from '../../../actors/maths/evaluation/metrics.js';
 import { sampledEvents } from '../../../actors/model.js';
-import { type Choice, RankingLearner } from '../../../actors/ranking/learn.js';
+import { RankingLearner } from '../../../actors/ranking/learn.js';
+import type { Choice } from '../../../actors/ranking/ranker.js';
 import { rankingState } from '../../../actors/ranking-learner.js';
 import { frameOf } from '../../contract/stage.js';
 import { table } from '../terminal.js';
