@@ -249,7 +249,7 @@ describe('words', () => {
   });
 
   it('says a question in an address, and reads it again', () => {
-    const question = { user: 'a/b &c', n: '7', category: 'kids', excludeSeen: true };
+    const question = { user: 'a/b &c', n: '7', category: 'kids', excludeSeen: true, strategy: 'hybrid' };
     expect(questionIn(toHash(question))).toEqual(question);
     expect(questionIn('#main')).toBeUndefined();
   });

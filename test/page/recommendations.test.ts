@@ -41,6 +41,38 @@ describe.skipIf(noBrowser)(`recommendations, in Chromium${skipped(noBrowser)}`, 
     expect(bars[0]).toBeGreaterThan(bars[2]!);
   });
 
+  it('asks for an order, shows what the place of an item comes from, and has it in the address', async () => {
+    const { page } = await browser.open(node);
+    await page.getByRole('table', { name: 'user-0815' }).waitFor();
+    await page.getByLabel('User id').fill('ann');
+    await page.getByLabel('Order by').selectOption('Hybrid');
+    await page.getByRole('button', { name: 'Recommend', exact: true }).click();
+    await page.locator('.why-cell').getByText('together 45 %').first().waitFor();
+    expect(node.asked).toContain('/reco?user_id=ann&n=10&strategy=hybrid');
+    expect(new URL(page.url()).hash).toContain('strategy=hybrid');
+  });
+
+  it('compares the lists of a user by every strategy, and marks what is in several', async () => {
+    const { page, complaints } = await browser.open(node);
+    await page.getByRole('table', { name: 'user-0815' }).waitFor();
+    await page.getByRole('button', { name: 'Compare strategies' }).click();
+    for (const name of ['Hybrid', 'By interests', 'Seen together', 'Trending']) {
+      expect(await page.getByRole('region', { name, exact: true }).getByRole('listitem').count()).toBe(5);
+    }
+    expect(await page.locator('.comparison .is-shared').count()).toBe(20);
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows how good the sources and their ranking are, the best first, and what was learnt', async () => {
+    const { page } = await browser.open(node);
+    const rates = page.getByRole('table', { name: 'How often what came next was among the first ten' });
+    await rates.waitFor();
+    expect(await rates.getByRole('rowheader').allInnerTexts()).toEqual(['hybrid', 'together', 'popular']);
+    expect(await rates.getByRole('row', { name: 'hybrid' }).innerText()).toContain('41 %');
+    const weights = page.getByRole('table', { name: 'The largest weights' });
+    expect(await weights.getByRole('rowheader').allInnerTexts()).toEqual(['category', 'age', 'new']);
+  });
+
   it('asks for a category and without what was seen, and puts it all into the address', async () => {
     const { page } = await browser.open(node);
     await page.getByRole('table', { name: 'user-0815' }).waitFor();

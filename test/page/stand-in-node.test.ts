@@ -22,6 +22,8 @@ const QUESTIONS: readonly (readonly [operationId: string, path: string, status: 
   ['getReco', '/reco?user_id=user-0042&n=24', 200],
   ['getReco', '/reco?user_id=nobody&category=electronics', 200],
   ['getReco', '/reco?user_id=user-0042&n=0', 400],
+  ['getReco', '/reco?user_id=user-0042&strategy=hybrid', 200],
+  ['getRanking', '/ranking', 200],
   ['getRecoRandom', '/reco/random?n=3', 200],
   ['getStatus', '/status', 200],
   ['getDeadLetters', '/dead-letters?limit=5', 200],

@@ -130,9 +130,12 @@ export async function standInNode(folder: string): Promise<StandInNode> {
     if (fault !== undefined) return refuse(response, fault);
     const n = clip(url.searchParams.get('n'));
     const category = url.searchParams.get('category');
+    const strategy = url.searchParams.get('strategy') ?? 'category-popularity';
     if (path === '/reco/random')
-      return json(response, { ...shop.recommend('user-0815', n, category), is_random: true });
-    if (path === '/reco') return json(response, shop.recommend(url.searchParams.get('user_id')!, n, category));
+      return json(response, { ...shop.recommend('user-0815', n, category, strategy), is_random: true });
+    if (path === '/reco')
+      return json(response, shop.recommend(url.searchParams.get('user_id')!, n, category, strategy));
+    if (path === '/ranking') return json(response, shop.ranking());
     if (path === '/status') return json(response, shop.status());
     if (path === '/trending/stream') return sendStream(url, response);
     if (path.endsWith('/retry') && request.method === 'POST') return retry(url, request, response);

@@ -152,7 +152,23 @@ export class StandInShop {
     }
   }
 
-  recommend(user: string, n: number, category: string | null): Record<string, unknown> {
+  ranking(): Record<string, unknown> {
+    return {
+      judged: this.events,
+      models: [
+        { model: 'popular', hit_rate: 0.17 },
+        { model: 'together', hit_rate: 0.307 },
+        { model: 'hybrid', hit_rate: 0.413 },
+      ],
+      weights: [
+        { feature: 'category', weight: 0.74 + this.revision / 100 },
+        { feature: 'age', weight: -0.6 },
+        { feature: 'new', weight: 0.01 },
+      ],
+    };
+  }
+
+  recommend(user: string, n: number, category: string | null, strategy: string): Record<string, unknown> {
     const items = this.items
       .filter((item) => category === null || item.category.startsWith(category))
       .slice(0, n)
@@ -165,6 +181,7 @@ export class StandInShop {
           ...item,
           score: isPopular ? 0.1 : Math.round((interest * (240 - i * 17)) / 10) / 10,
           type: isPopular ? 'streaming_popular_fallback' : 'streaming_category_popularity',
+          ...(strategy === 'hybrid' ? { contributions: [{ source: 'together', share: 0.45 }] } : {}),
           reason: isPopular ? 'bought most of all' : `interest in ${main} is ${interest}, ${240 - i * 17} were bought`,
         };
       });
@@ -174,6 +191,7 @@ export class StandInShop {
       count: items.length,
       as_of: iso(this.nowMs - 600_000),
       model: 'streaming',
+      strategy,
       items,
     };
   }

@@ -13,6 +13,13 @@ type ListedItem = {
 export type RecommendedItem = ListedItem & {
   readonly type: string;
   readonly reason?: string;
+  readonly contributions?: readonly { readonly source: string; readonly share: number }[];
+};
+
+export type Ranking = {
+  readonly judged: number;
+  readonly models: readonly { readonly model: string; readonly hit_rate: number }[];
+  readonly weights: readonly { readonly feature: string; readonly weight: number }[];
 };
 
 export type Recommendations = {

@@ -8,6 +8,7 @@ import { Ledgers } from './ledgers.js';
 import { PageHead } from './page-head.js';
 import { announce, Announcer } from './panel.js';
 import { usePolling } from './polling.js';
+import { RankingPanel } from './ranking.js';
 import { RecommendationsPanel } from './recommendations.js';
 import { getJson, tokenRequest } from './server.js';
 import { type History, nextHistory } from './status-history.js';
@@ -44,6 +45,7 @@ export function App() {
           <Figures history={history} staleSinceMs={staleSinceMs} />
           <RecommendationsPanel isUnreachable={fault?.status === 0} />
           <TrendingPanel isUnreachable={fault?.status === 0} />
+          <RankingPanel />
           <TopologyPanel history={history} staleSinceMs={staleSinceMs} />
           <SupervisionPanel history={history} staleSinceMs={staleSinceMs} />
           <Ledgers />

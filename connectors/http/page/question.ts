@@ -1,4 +1,4 @@
-/** The query for recommendations, as it is in the address: `#user=ann&n=10&category=kids&exclude_seen=true`. */
+/** The query for recommendations, as it is in the address: `#user=ann&n=10&category=kids&exclude_seen=true&strategy=hybrid`. */
 
 export type Question = {
   readonly user: string;
@@ -6,6 +6,16 @@ export type Question = {
   readonly n: string;
   readonly category: string;
   readonly excludeSeen: boolean;
+  /** Empty: as the node is configured. */
+  readonly strategy: string;
+};
+
+/** What can decide the order of a list, with words for people. */
+export const STRATEGIES: Readonly<Record<string, string>> = {
+  hybrid: 'Hybrid',
+  'category-popularity': 'By interests',
+  'co-visitation': 'Seen together',
+  trending: 'Trending',
 };
 
 export function questionIn(hash: string): Question | undefined {
@@ -17,12 +27,14 @@ export function questionIn(hash: string): Question | undefined {
     n: fields.get('n') ?? '10',
     category: fields.get('category') ?? '',
     excludeSeen: fields.get('exclude_seen') === 'true',
+    strategy: fields.get('strategy') ?? '',
   };
 }
 
-export function toHash({ user, n, category, excludeSeen }: Question): string {
+export function toHash({ user, n, category, excludeSeen, strategy }: Question): string {
   const fields = new URLSearchParams({ user: user.trim(), n: n.trim() });
   if (category.trim() !== '') fields.set('category', category.trim());
   if (excludeSeen) fields.set('exclude_seen', 'true');
+  if (strategy !== '') fields.set('strategy', strategy);
   return `#${fields.toString()}`;
 }

@@ -1,8 +1,8 @@
 /** The list of a user: items, scores and reasons. */
 import type { RecommendedItem, Recommendations } from './answers.js';
 import { useSharedValue } from './shared-value.js';
-import { words } from './subject.js';
-import { categoryParts, figure, kindOf, price } from './wording.js';
+import { signOf, words } from './subject.js';
+import { categoryParts, figure, kindOf, percent, price } from './wording.js';
 
 const WAITING_ROWS = 6;
 
@@ -47,19 +47,31 @@ export function RecommendationTable({ answer, busy }: TableProps) {
       <tbody>
         {answer === undefined
           ? Array.from({ length: WAITING_ROWS }, (_, i) => <WaitingRow key={i} />)
-          : items.map((one) => <Row key={one.item_id} item={one} best={best} />)}
+          : items.map((one) => <Row key={one.item_id} item={one} best={best} group={group} />)}
       </tbody>
     </table>
   );
 }
 
-function Row({ item, best }: { readonly item: RecommendedItem; readonly best: number }) {
+interface RowProps {
+  readonly item: RecommendedItem;
+  readonly best: number;
+  /** What categories are called. */
+  readonly group: string;
+}
+
+function Row({ item, best, group }: RowProps) {
   const why = (
     <>
       <span class={`chip ${item.type.endsWith('fallback') ? '' : 'accent'}`} title={item.type}>
         {kindOf(item.type)}
       </span>{' '}
       {item.reason}
+      {item.contributions !== undefined && item.contributions.length > 0 && (
+        <div class="contributions">
+          {item.contributions.map(({ source, share }) => `${signOf(source, group)} ${percent(share)}`).join(' · ')}
+        </div>
+      )}
     </>
   );
   return (

@@ -5,7 +5,8 @@ import { knownCategories } from './categories.js';
 import { useSharedValue } from './shared-value.js';
 import { Icon } from './icons.js';
 import { announce, FaultNotice, Panel, Spinner } from './panel.js';
-import { type Question, questionIn, toHash } from './question.js';
+import { Comparison } from './comparison.js';
+import { type Question, questionIn, STRATEGIES, toHash } from './question.js';
 import { RecommendationTable } from './recommendation-table.js';
 import { words } from './subject.js';
 import { faultOf, getJson, query, RequestFault, tokenRequest } from './server.js';
@@ -18,7 +19,7 @@ type Shown = {
   readonly busy: boolean;
 };
 
-const EMPTY: Question = { user: '', n: '10', category: '', excludeSeen: false };
+const EMPTY: Question = { user: '', n: '10', category: '', excludeSeen: false, strategy: '' };
 
 /** `isUnreachable`: the server does not respond, so that the list may be out of date. */
 export function RecommendationsPanel({ isUnreachable }: { readonly isUnreachable: boolean }) {
@@ -38,6 +39,7 @@ export function RecommendationsPanel({ isUnreachable }: { readonly isUnreachable
       <QuestionForm {...{ question, fault, busy, onChange, onAsk, onRandom }} />
       {general && <FaultNotice fault={fault} />}
       <RecommendationTable answer={answer} busy={busy} />
+      {answer !== undefined && <Comparison key={answer.user_id} user={answer.user_id} />}
     </Panel>
   );
 }
@@ -61,12 +63,15 @@ function useQuestion() {
       refuse(new RequestFault('A user id is missing.', 400, { errors }));
       return;
     }
-    const { user, n, category, excludeSeen } = asked;
-    const fields = { user_id: user.trim(), n: n.trim(), category: category.trim() };
+    const { user, n, category, excludeSeen, strategy } = asked;
+    const fields = { user_id: user.trim(), n: n.trim(), category: category.trim(), strategy };
     await askAt(`/reco${query({ ...fields, exclude_seen: excludeSeen || undefined })}`, () => asked);
   };
   const askRandom = (): Promise<void> =>
-    askAt(`/reco/random${query({ n: question.n.trim() })}`, ({ user_id: user }) => ({ ...EMPTY, n: question.n, user }));
+    askAt(`/reco/random${query({ n: question.n.trim(), strategy: question.strategy })}`, ({ user_id: user }) => ({
+      ...EMPTY,
+      ...{ n: question.n, strategy: question.strategy, user },
+    }));
 
   useEffect(() => {
     const begin = (): void => {
@@ -158,6 +163,21 @@ function QuestionForm({ question, fault, busy, onChange, onAsk, onRandom }: Ques
       />
       <Field label="How many" name="n" value={question.n} fault={fault} onChange={(n) => onChange({ n })} isNumber />
       <CategoryField value={question.category} fault={fault} onChange={(category) => onChange({ category })} />
+      <div class="field field-strategy">
+        <label for="reco-strategy">Order by</label>
+        <select
+          id="reco-strategy"
+          value={question.strategy}
+          onChange={(event) => onChange({ strategy: event.currentTarget.value })}
+        >
+          <option value="">the node's setting</option>
+          {Object.entries(STRATEGIES).map(([name, label]) => (
+            <option key={name} value={name}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </div>
       <label class="check">
         <input
           type="checkbox"
@@ -178,7 +198,7 @@ function QuestionForm({ question, fault, busy, onChange, onAsk, onRandom }: Ques
   );
 }
 
-const FIELDS = ['user_id', 'n', 'category', 'exclude_seen'];
+const FIELDS = ['user_id', 'n', 'category', 'exclude_seen', 'strategy'];
 
 /** For an outdated list, the time at which it was received follows instead. */
 function About({ answer, isStale }: { readonly answer: Recommendations | undefined; readonly isStale: boolean }) {

@@ -24,4 +24,7 @@ const WORDS: Readonly<Record<Status['subject'], Words>> = {
 
 export const words = new SharedValue(WORDS.items);
 
+/** The name of a source or a feature, in the page's words. */
+export const signOf = (name: string, group: string): string => name.replace('category', group.toLowerCase());
+
 export const noteSubject = ({ subject }: Status): void => words.set(WORDS[subject]);

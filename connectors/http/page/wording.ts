@@ -85,6 +85,9 @@ export const price = (value: number): string => value.toFixed(2);
 const TYPES: Readonly<Record<string, string>> = {
   streaming_category_popularity: 'Interests',
   streaming_popular_fallback: 'Popular',
+  streaming_hybrid: 'Hybrid',
+  streaming_co_visitation: 'Together',
+  streaming_trending: 'Trending',
 };
 
 /** The type of a recommendation as a short label. */
