@@ -41,7 +41,7 @@ const HISTORIES_CACHED_BYTES_MAX = 4 * 1024 * 1024;
 const weightBytes: Codec<Weights> = {
   encode: ({ values, squares }) => new Uint8Array(Float64Array.of(...values, ...squares).buffer),
   decode: (bytes) => {
-    const all = new Float64Array(bytes.slice().buffer);
+    const all = new Float64Array(new Uint8Array(bytes).buffer);
     return { values: all.slice(0, all.length / 2), squares: all.slice(all.length / 2) };
   },
 };

@@ -65,7 +65,7 @@ const REASONS: Readonly<Record<SourceName, Reason>> = {
   popular: () => 'popular with everyone',
   category: ofCategory('popular in'),
   'next-category': ofCategory('people go on to'),
-  brand: ofCategory('popular of its brand in'),
+  brand: ofCategory('of a brand that you look at, in'),
   together: with_('together', 'often seen together with'),
   next: with_('next', 'often seen next after'),
   similar: with_('similar', 'seen by those who saw'),

@@ -51,8 +51,8 @@ export const neighbourBytes: Codec<Neighbours> = {
     return new Uint8Array(words.buffer);
   },
   decode: (bytes) => {
-    // A copy: what the store gives may stand at any address.
-    const { buffer } = bytes.slice();
+    // A copy: what the store gives may stand at any address of a larger buffer, which `slice` of Node's Buffer would give.
+    const { buffer } = new Uint8Array(bytes);
     const sizes = new Uint32Array(buffer, 0, HEAD);
     const total = sizes[0]! + sizes[1]! + sizes[2]!;
     const others = new Uint32Array(buffer, HEAD * 4, total);

@@ -181,6 +181,7 @@ describe('each metric', () => {
           'major',
           'method',
           'minor',
+          'model',
           'node',
         ],
         ...['partition', 'patch', 'route', 'space', 'stage', 'status', 'stream', 'thread', 'type', 'version'],

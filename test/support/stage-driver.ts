@@ -94,7 +94,8 @@ export class StageDriver {
     if (this.cut === undefined) return;
     for (const { state, key, value } of this.cut.changes) {
       if (value === undefined) this.stored.delete(`${state}\0${key}`);
-      else this.stored.set(`${state}\0${key}`, value.slice());
+      // As LevelDB gives them: views of a larger buffer, at any address.
+      else this.stored.set(`${state}\0${key}`, Buffer.from(value));
     }
     this.instance.written();
     this.storedEpoch = this.cut.epoch;
