@@ -3,10 +3,10 @@
  *
  *   for each event (u, y, t) of a sample of users, in order:
  *     learn    if u has a history whose newest item is not y: the candidates for u as of now, and a step of the weights towards y if it is one
- *              (candidates/ranker, maths/rank/listwise-logit); of a frame at most LEARNT_MAX of its events, evenly spread
- *     relate   y with the items that u did something with before (state/neighbours), and its categories with those of the newest
- *     count    y (state/item-signals)
- *     history  y is the newest item of u (state/latest-items)
+ *              (ranking/ranker, maths/rank/listwise-logit); of a frame some of its events, evenly spread (learntEvery)
+ *     relate   y with the items that u did something with before (ranking/neighbours), and its categories with those of the newest
+ *     count    y (ranking/item-signals)
+ *     history  y is the newest item of u (maths/rank/latest-items)
  *
  * A view: every node has it, and the ranking of an answer reads it between two inputs. So sources, weights and what a question finds are of one moment, and
  * nothing of it is sent around.
@@ -28,8 +28,8 @@ import { itemSignals, signalsOf } from './ranking/item-signals.js';
 import { neighbours } from './ranking/neighbours.js';
 import { names } from './state/numbered-names.js';
 
-/** One or two ms of work; an answer may wait for it. */
-const LEARNT_MAX = 16;
+/** Sixteen of a frame, one or two ms of work, which an answer may wait for; of the long frames of an import one in 32. */
+const learntEvery = (rows: number): number => Math.min(32, Math.ceil(rows / 16));
 
 /** Each event changes up to forty lists, some kB each. */
 const SNAPSHOT_EVERY = 15;
@@ -74,7 +74,7 @@ export const rankingLearner = () =>
     outputs: {},
     snapshotEvery: SNAPSHOT_EVERY,
     state,
-    pipeline: ({ inputs, state }) => inputs.events.pipe(learnRanking(state, { learntMax: LEARNT_MAX })),
+    pipeline: ({ inputs, state }) => inputs.events.pipe(learnRanking(state, { learntEvery })),
   });
 
 export const rankingReader = readerOf(state, ({ weights, scores, ...sources }) =>

@@ -4,7 +4,7 @@
  *   events   --a--|      a: u 1, u 2, u 3
  *   result   -----|      1 and 2, 2 and 3, 1 and 3 go together; each counts once; the newest items of u are 3, 2, 1; weights moved where 2 or 3 was a candidate
  *
- * Law: but for which events weights are learnt from (at most `learntMax` of a frame), the state depends on the events and their order alone, not on how
+ * Law: but for which events weights are learnt from (`learntEvery`), the state depends on the events and their order alone, not on how
  * they are divided into frames.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
@@ -39,8 +39,8 @@ export interface RankingState {
 }
 
 export interface LearningOptions {
-  /** Events of a frame that weights are learnt from. */
-  readonly learntMax: number;
+  /** Weights are learnt from one event out of so many, by how many the frame has. */
+  readonly learntEvery: (rows: number) => number;
   /** For an evaluation: what a user chose, among which candidates, with which scores, before any of it is learnt. */
   readonly onChoice?: (choice: Choice) => void;
 }
@@ -80,7 +80,7 @@ export class RankingLearner {
     const { time, user, item } = frame.columns;
     const numbers = this.signals.numbersOf(frame);
     const count = this.signals.counterOf(frame, numbers);
-    const step = Math.max(1, Math.ceil(frame.rows / this.options.learntMax));
+    const step = this.options.learntEvery(frame.rows);
     for (let row = 0; row < frame.rows; row++) {
       const id = textAt(user.dictionary, user.codes[row]!)!;
       const before = this.state.users.get(id) ?? NO_ITEMS;

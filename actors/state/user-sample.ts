@@ -5,7 +5,7 @@
  *   share   1 at first; at a tick: half of it, if more than ROWS_MAX rows came since the one before; twice, up to 1, if less than a quarter of that
  *
  * So of a user in the sample all events are in it, up to ROWS_MAX between two ticks. They wait until there are FRAME_ROWS, or for the tick: a message costs
- * more than what is done with a few rows, and what is done with many of them holds up answers. Rows of the past do not wait: the first PAST_WHOLE of them are all in the
+ * more than what is done with a few rows, and what is done with many of them holds up answers. Rows of the past do not wait, and are in order of time: the first PAST_WHOLE of them are all in the
  * sample, of later ones those of PAST_SHARE of the users. What is removed from a cart is in none. An event from the future counts as if it happened when it was
  * stored.
  */
@@ -38,7 +38,7 @@ type SampleState = { [K in keyof ReturnType<typeof userSample>]: StateOf<ReturnT
 const ROWS_MAX = 128;
 const FRAME_ROWS = 32;
 const SHARE_MIN = 2 ** -16;
-const PAST_WHOLE = 500_000;
+const PAST_WHOLE = 200_000;
 const PAST_SHARE = 1 / 8;
 
 const REMOVED = codeOfType('remove_from_cart');
@@ -75,7 +75,8 @@ export class UserSample {
   past(frame: Parsed): Sampled | undefined {
     const { sample } = this.state;
     const { share, rows: live, past } = sample.get();
-    const rows = sampledRows(frame, past < PAST_WHOLE ? 1 : PAST_SHARE);
+    const { time } = frame.columns;
+    const rows = sampledRows(frame, past < PAST_WHOLE ? 1 : PAST_SHARE).sort((a, b) => time[a]! - time[b]! || a - b);
     sample.set({ share, rows: live, past: past + frame.rows });
     return rows.length === 0 ? undefined : asSampled(gather(frame, rows));
   }

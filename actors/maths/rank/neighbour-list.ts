@@ -61,21 +61,25 @@ export class NeighbourList {
   }
 
   private indexOf(other: number): number {
-    const { others, count } = this;
-    for (let at = 0; at < count; at++) if (others[at] === other) return at;
-    return -1;
+    // What stands behind the list may be of an item that was dropped.
+    const at = this.others.indexOf(other);
+    return at < this.count ? at : -1;
   }
 
   private keepLargest(kept: number): void {
     const { others, weights, count } = this;
-    const order = Uint32Array.from({ length: count }, (_, at) => at);
-    order.sort((a, b) => weights[b]! - weights[a]! || a - b);
-    const places = order.subarray(0, kept).sort();
-    places.forEach((from, to) => {
+    const ascending = weights.slice(0, count).sort();
+    const least = ascending[count - kept]!;
+    // Of those that weigh as much as the least.
+    let room = kept - (count - ascending.findLastIndex((weight) => weight === least) - 1);
+    let to = 0;
+    for (let from = 0; from < count; from++) {
+      const weight = weights[from]!;
+      if (weight < least || (weight === least && room-- <= 0)) continue;
       others[to] = others[from]!;
-      weights[to] = weights[from]!;
-    });
-    this.count = kept;
+      weights[to++] = weight;
+    }
+    this.count = to;
   }
 
   private grow(capacity: number): void {

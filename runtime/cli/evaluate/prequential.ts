@@ -52,7 +52,7 @@ export function judgeStream(events: readonly DatedEvent[], k: number, onProgress
     if (own.some((rank) => rank < Infinity)) reached++;
     own.forEach((rank, model) => ranks[model]!.push(rank));
   };
-  const learner = new RankingLearner(state, { learntMax: Infinity, onChoice });
+  const learner = new RankingLearner(state, { learntEvery: () => 1, onChoice });
   for (; first < events.length; first += FRAME_ROWS) {
     onProgress(`${Math.floor((first / events.length) * 100)} % of the events`);
     learner.take(frameOf(sampledEvents, events.slice(first, first + FRAME_ROWS)));

@@ -35,7 +35,7 @@ function worldOf(events: readonly Event[]) {
     scores: specs.scores.create(),
   };
   const rows = events.map(({ ago, ...event }) => ({ price: NaN, past: 0, ...event, time: NOON - ago * MINUTE }));
-  new RankingLearner(state, { learntMax: Infinity }).take(frameOf(sampledEvents, rows));
+  new RankingLearner(state, { learntEvery: () => 1 }).take(frameOf(sampledEvents, rows));
   const signals = signalsOf(state);
   const known = knowledgeOf(signals, state.neighbours);
   const numbers = (items: readonly string[]): number[] => items.map((item) => signals.find(item)!);
