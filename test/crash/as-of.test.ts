@@ -13,8 +13,8 @@ import { until } from '../support/nats-cluster.js';
 import { StubbornPublisher } from '../support/stubborn-publisher.js';
 
 const PARTITIONS = 4;
-/** Source, users, items and the views of users, of what is trending and of the catalogue. */
-const UNITS = 3 + 3 * PARTITIONS;
+/** Source, users, items and the views of users, of what is trending, of the catalogue and of ranking. */
+const UNITS = 4 + 3 * PARTITIONS;
 const FLAGS = ['--partitions', String(PARTITIONS), '--set', 'leaseSeconds=4', '--set', 'copyEverySeconds=1'];
 const ITEMS = Array.from({ length: 100 }, (_, i) => `i${i}`);
 const PUBLISH_EVERY_MS = 100;

@@ -13,7 +13,7 @@ import { Witness } from '../support/witness.js';
 
 const SEED = Number(process.env.RIVULET_CRASH_SEED ?? 3);
 const PARTITIONS = 2;
-const UNITS = 3 + 3 * PARTITIONS;
+const UNITS = 4 + 3 * PARTITIONS;
 const FLAGS = [
   ...['--partitions', String(PARTITIONS), '--set', 'copyEverySeconds=2', '--snapshot-every-seconds', '1'],
   ...['--log-level', 'info'],

@@ -18,8 +18,8 @@ import { Witness } from '../support/witness.js';
 
 const SEED = Number(process.env.RIVULET_CRASH_SEED ?? 3);
 const PARTITIONS = 2;
-/** Source, users, items and the views of users, of what is trending and of the catalogue. */
-const UNITS = 3 + 3 * PARTITIONS;
+/** Source, users, items and the views of users, of what is trending, of the catalogue and of ranking. */
+const UNITS = 4 + 3 * PARTITIONS;
 const LEASE_SECONDS = 4;
 const FLAGS = [
   ...['--partitions', String(PARTITIONS), '--set', `leaseSeconds=${LEASE_SECONDS}`, '--set', 'copyEverySeconds=1'],
