@@ -1,5 +1,6 @@
 /**
- * FadedCounts: the decayed counts of items as of a moment, computed once for as long as neither the moment nor the item's events change.
+ * FadedCounts: the decayed counts of items as of a moment, computed once for as long as neither the moment nor the item's events change. When items get other
+ * numbers, which is when they get another table, everything is forgotten.
  *
  *   logs(x)     log(1 + 2^(lately(x, h) − T / h)) of each half-life h, then log(1 + count)
  *   hours(x)    2^(lately(x, 6 h) − T / 6 h)
@@ -14,6 +15,7 @@ export const LOGS = HALF_LIVES.length + 1;
 const FADED_MIN = -50;
 
 export class FadedCounts {
+  private table: ItemSignals['rows'] | undefined;
   private moments = new Float64Array(0);
   private counts = new Float64Array(0);
   private hoursOf = new Float64Array(0);
@@ -33,7 +35,10 @@ export class FadedCounts {
   }
 
   private update(item: number, atMs: number): void {
-    const { values } = this.signals.rows;
+    const { rows } = this.signals;
+    if (this.table !== rows) this.grow(0);
+    this.table = rows;
+    const { values } = rows;
     const count = values.count[item]!;
     if (this.moments[item] === atMs && this.counts[item] === count) return;
     if (item >= this.moments.length) this.grow(values.count.length);

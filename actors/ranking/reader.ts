@@ -1,5 +1,5 @@
 /**
- * ranking-reader: the candidates for a question, ranked; and the items most similar to one. A pure function of what ranking-learner knows.
+ * reader: the candidates for a question, ranked; and the items most similar to one. A pure function of what ranking-learner knows.
  *
  *   hybrid          by the learnt weights; score = softmax over all candidates: how likely each is the next
  *   co-visitation   by Σ over m < 3 of 0.7^m · together(j, x), then by what is popular; score = 21 / (21 + rank), as the feature

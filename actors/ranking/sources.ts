@@ -1,5 +1,5 @@
 /**
- * signal-sources: where candidates come from, each source at most DEPTH of them, best first.
+ * sources: where candidates come from, each source at most DEPTH of them, best first.
  *
  *   popular-10m, popular-1h    top(h)                                       popular        top
  *   category            Σ over the 4 main categories that weigh most in the history:     weight · lately(x)      for x in top(c)
