@@ -205,7 +205,7 @@ export const trendingDays = frameType('trending-day', trendingRow);
 export const STRATEGIES = ['hybrid', 'category-popularity', 'co-visitation', 'trending'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
-/** How much of an item's place in a list comes from a source, or from a feature that is none (`category-share`). */
+/** How much of an item's place in a list comes from a source, or from a feature that is none (`category-fit`). */
 export interface Contribution {
   readonly source: string;
   /** In (0, 1]. */

@@ -61,13 +61,13 @@ const with_ =
 
 const REASONS: Readonly<Record<SourceName, Reason>> = {
   'popular-10m': () => 'popular in these minutes',
-  'popular-1h': () => 'popular in this hour',
+  'last-hour': () => 'popular in this hour',
   popular: () => 'popular with everyone',
   category: ofCategory('popular in'),
   'next-category': ofCategory('people go on to'),
   brand: ofCategory('of a brand that you look at, in'),
-  together: with_('together', 'often seen together with'),
-  next: with_('next', 'often seen next after'),
-  similar: with_('similar', 'seen by those who saw'),
-  own: () => 'you saw it before',
+  'co-visitation': with_('together', 'often seen together with'),
+  transitions: with_('next', 'often seen next after'),
+  'item-knn': with_('similar', 'seen by those who saw'),
+  recent: () => 'you saw it before',
 };

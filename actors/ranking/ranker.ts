@@ -34,7 +34,7 @@ export const SIGNS: readonly string[] = [
   ...POPULARITIES.map(() => 'popularity'),
   'history',
   ...['category-fit', 'category-fit', 'category-fit', 'same-brand', 'price-distance'],
-  ...['age', 'age', 'age', 'next'],
+  ...['age', 'age', 'age', 'transitions'],
 ];
 const WIDTH = FEATURES.length;
 const [POPULARITY_AT, COUNTS] = [SOURCE_NAMES.length, LOGS];

@@ -14,7 +14,7 @@ import { JUDGED_MODELS, type RunningScores } from './running-scores.js';
 import { type Knowledge, SOURCE_NAMES } from './sources.js';
 import type { RankedCandidate, RankingQuestion, RankingReader, SimilarItem } from '../candidates/source.js';
 
-const TOGETHER = SOURCE_NAMES.indexOf('together');
+const TOGETHER = SOURCE_NAMES.indexOf('co-visitation');
 const POPULAR = SOURCE_NAMES.indexOf('popular');
 
 export function rankingReaderOf(

@@ -1,14 +1,14 @@
 /**
  * sources: where candidates come from, each source at most DEPTH of them, best first.
  *
- *   popular-10m, popular-1h    top(h)                                       popular        top
- *   category            Σ over the 4 main categories that weigh most in the history:     weight · lately(x)      for x in top(c)
- *   next-category       Σ over the 6 likeliest c after those of the newest item:    P(c) · lately(x) / (Σ lately + 3)     for x in top(c)
- *   brand               Σ over m < 10, c of item j:                         0.8^m · lately(x)                    for x in top(c, brand of j)
- *   together            Σ over m < 3:                                       0.7^m · together(j, x)
- *   next                Σ over m < 3:                                       0.6^m · next(j, x)
- *   similar             Σ over m < 20:                                      0.9^m · similar(j, x) / √((n(x) + 2) (n(j) + 2))
- *   own                 the history itself
+ *   popular-10m, last-hour    top(h)                                       popular        top
+ *   category          Σ over the 4 main categories that weigh most in the history:        weight · lately(x)     for x in top(c)
+ *   next-category     Σ over the 6 likeliest c after those of the newest item:      P(c) · lately(x) / (Σ lately + 3)      for x in top(c)
+ *   brand             Σ over m < 10, c of item j:                           0.8^m · lately(x)                    for x in top(c, brand of j)
+ *   co-visitation     Σ over m < 3:                                         0.7^m · together(j, x)
+ *   transitions       Σ over m < 3:                                         0.6^m · next(j, x)
+ *   item-knn          Σ over m < 20:                                        0.9^m · similar(j, x) / √((n(x) + 2) (n(j) + 2))
+ *   recent            the history itself
  *
  *   j = history[m], m = 0 the newest        lately(x) = 2^(lately(x, 6 h) − T / 6 h)      n  count      weight(c) = Σ over m < 20 with c of 0.8^m / k
  */
@@ -118,15 +118,15 @@ const similar: Source = ({ signals, neighboursOf }, { history }, board) => {
 /** In the order of their features. */
 export const SOURCES = {
   'popular-10m': top('minutes'),
-  'popular-1h': top('hour'),
+  'last-hour': top('hour'),
   popular: top('count'),
   category,
   'next-category': nextCategory,
   brand,
-  together: neighbours('together', 0.7),
-  next: neighbours('next', 0.6),
-  similar,
-  own: (_, { history }) => history.slice(0, DEPTH),
+  'co-visitation': neighbours('together', 0.7),
+  transitions: neighbours('next', 0.6),
+  'item-knn': similar,
+  recent: (_, { history }) => history.slice(0, DEPTH),
 } satisfies Record<string, Source>;
 
 export type SourceName = keyof typeof SOURCES;

@@ -120,9 +120,11 @@ describe('rivulet evaluate', () => {
     expect(stream.events).toBe(480);
     // The first fifth teaches only, and the first event of each user has nothing to be predicted from.
     expect(stream.judged).toBeGreaterThan(300);
-    const { popular, together, hybrid } = Object.fromEntries(
-      stream.models.map(({ model, hitRate }) => [model, hitRate.mean]),
-    );
+    const {
+      popular,
+      'co-visitation': together,
+      hybrid,
+    } = Object.fromEntries(stream.models.map(({ model, hitRate }) => [model, hitRate.mean]));
     expect(together).toBeGreaterThan(popular!);
     expect(hybrid).toBeGreaterThan(popular!);
   });

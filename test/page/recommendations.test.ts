@@ -47,7 +47,7 @@ describe.skipIf(noBrowser)(`recommendations, in Chromium${skipped(noBrowser)}`, 
     await page.getByLabel('User id').fill('ann');
     await page.getByLabel('Order by').selectOption('Hybrid');
     await page.getByRole('button', { name: 'Recommend', exact: true }).click();
-    await page.locator('.why-cell').getByText('together 45 %').first().waitFor();
+    await page.locator('.why-cell').getByText('co-visitation 45 %').first().waitFor();
     expect(node.asked).toContain('/reco?user_id=ann&n=10&strategy=hybrid');
     expect(new URL(page.url()).hash).toContain('strategy=hybrid');
   });
@@ -67,7 +67,7 @@ describe.skipIf(noBrowser)(`recommendations, in Chromium${skipped(noBrowser)}`, 
     const { page } = await browser.open(node);
     const rates = page.getByRole('table', { name: 'How often what came next was among the first ten' });
     await rates.waitFor();
-    expect(await rates.getByRole('rowheader').allInnerTexts()).toEqual(['hybrid', 'together', 'popular']);
+    expect(await rates.getByRole('rowheader').allInnerTexts()).toEqual(['hybrid', 'co-visitation', 'popular']);
     expect(await rates.getByRole('row', { name: 'hybrid' }).innerText()).toContain('41 %');
     const weights = page.getByRole('table', { name: 'The largest weights' });
     expect(await weights.getByRole('rowheader').allInnerTexts()).toEqual(['category', 'age', 'new']);

@@ -157,7 +157,7 @@ export class StandInShop {
       judged: this.events,
       models: [
         { model: 'popular', hit_rate: 0.17 },
-        { model: 'together', hit_rate: 0.307 },
+        { model: 'co-visitation', hit_rate: 0.307 },
         { model: 'hybrid', hit_rate: 0.413 },
       ],
       weights: [
@@ -181,7 +181,7 @@ export class StandInShop {
           ...item,
           score: isPopular ? 0.1 : Math.round((interest * (240 - i * 17)) / 10) / 10,
           type: isPopular ? 'streaming_popular_fallback' : 'streaming_category_popularity',
-          ...(strategy === 'hybrid' ? { contributions: [{ source: 'together', share: 0.45 }] } : {}),
+          ...(strategy === 'hybrid' ? { contributions: [{ source: 'co-visitation', share: 0.45 }] } : {}),
           reason: isPopular ? 'bought most of all' : `interest in ${main} is ${interest}, ${240 - i * 17} were bought`,
         };
       });

@@ -76,11 +76,11 @@ describe('a source gives, best first', () => {
     ['next-category', ['a'], ['c', 'a', 'b']],
     ['brand', ['a'], ['a', 'b']],
     // a with b once, a with c twice.
-    ['together', ['a'], ['c', 'b']],
-    ['next', ['a'], ['b', 'c']],
+    ['co-visitation', ['a'], ['c', 'b']],
+    ['transitions', ['a'], ['b', 'c']],
     // c: 1 + 0.9 by √((2 + 2)(2 + 2)) = 0.475; b: 1 by √((1 + 2)(2 + 2)) = 0.289
-    ['similar', ['a'], ['c', 'b']],
-    ['own', ['b', 'a'], ['b', 'a']],
+    ['item-knn', ['a'], ['c', 'b']],
+    ['recent', ['b', 'a'], ['b', 'a']],
   ])('%s after %j', (source, history, expected) => {
     expect(world.given(source, ...history)).toEqual(expected);
   });
@@ -94,9 +94,9 @@ describe('a source gives, best first', () => {
 describe('a feature is', () => {
   it.each<[feature: string, item: string, history: readonly string[], expected: number]>([
     // The first of a source 1, the second 21/22; what is not given 0.
-    ['together', 'c', ['a'], 1],
-    ['together', 'b', ['a'], 21 / 22],
-    ['together', 'd', ['a'], 0],
+    ['co-visitation', 'c', ['a'], 1],
+    ['co-visitation', 'b', ['a'], 21 / 22],
+    ['co-visitation', 'd', ['a'], 0],
     // Less the greatest of the candidates, which is 2 events of c; a is no candidate, since it is looked at.
     ['log-count-ever', 'b', ['a'], Math.log(2) - Math.log(3)],
     ['log-count-ever', 'c', ['a'], 0],

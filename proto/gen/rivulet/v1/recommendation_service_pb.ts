@@ -387,7 +387,7 @@ export const RecommendedItemSchema: GenMessage<RecommendedItem> = /*@__PURE__*/
  */
 export type Contribution = Message<"rivulet.v1.Contribution"> & {
   /**
-   * For example `together`, `popular-1h` or `category-share`.
+   * For example `co-visitation`, `last-hour` or `category-fit`.
    *
    * @generated from field: string source = 1;
    */
