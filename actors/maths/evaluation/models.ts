@@ -7,7 +7,8 @@
  *   ease      s(u, i): ease.ts, λ = 200
  *   blend     s(u, i) = 0.3 of als and 0.7 of ease, each divided by its standard deviation over the items that u has not
  */
-import { type AlsOptions, scoreOf, trainAls } from '../als/als.js';
+import { scoreOf, trainAls, type Training as AlsTraining } from '../als/als.js';
+import type { AlsOptions } from '../als/options.js';
 import { ease as easeOf } from './ease.js';
 import { columnsOf, type Sparse } from '../als/sparse.js';
 
@@ -64,8 +65,8 @@ export function itemKnn({ byUser, byItem }: Training): Scorer {
   };
 }
 
-export function als({ byUser }: Training, options: AlsOptions, onIteration: (done: number) => void): Scorer {
-  const factors = trainAls(byUser, options, onIteration);
+export function als({ byUser }: Training, options: AlsOptions, training: AlsTraining = {}): Scorer {
+  const factors = trainAls(byUser, options, training);
   return (user, scores) => {
     for (let item = 0; item < scores.length; item++) scores[item] = scoreOf(factors, user, item);
   };

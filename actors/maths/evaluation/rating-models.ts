@@ -4,7 +4,8 @@
  *   bias   r̂(u, i) = μ + b(i) + b(u)           μ  their mean        b(i) = Σ (r − μ) / (25 + n(i))        b(u) = Σ (r − μ − b(i)) / (10 + n(u))        Koren 2010
  *   als    r̂(u, i) = x(u) · y(i), explicit (als/als.ts)
  */
-import { type AlsOptions, scoreOf, trainAls } from '../als/als.js';
+import { scoreOf, trainAls, type Training as AlsTraining } from '../als/als.js';
+import type { AlsOptions } from '../als/options.js';
 import { type Sparse, transposed } from '../als/sparse.js';
 
 export const RATING_MODELS = ['bias', 'als'] as const;
@@ -32,7 +33,7 @@ function deviations({ rows, start, column, value }: Sparse, expected: (column: n
   });
 }
 
-export function als(ratings: Sparse, options: AlsOptions, onIteration: (done: number) => void): Predictor {
-  const factors = trainAls(ratings, options, onIteration);
+export function als(ratings: Sparse, options: AlsOptions, training: AlsTraining = {}): Predictor {
+  const factors = trainAls(ratings, options, training);
   return (user, item) => scoreOf(factors, user, item);
 }

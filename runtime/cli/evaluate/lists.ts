@@ -1,5 +1,5 @@
 /** Lists of models, judged by what users did in the test part. */
-import { type AlsOptions } from '../../../actors/maths/als/als.js';
+import { type AlsOptions } from '../../../actors/maths/als/options.js';
 import { columnsOf, sparse, transposed } from '../../../actors/maths/als/sparse.js';
 import { SIDE_MAX } from '../../../actors/maths/evaluation/ease.js';
 import { type ListScores, listScores } from '../../../actors/maths/evaluation/list-metrics.js';
@@ -83,7 +83,7 @@ function scorersOf(training: models.Training, options: ListOptions): (name: mode
   const make: Record<models.ModelName, () => models.Scorer> = {
     popular: () => models.popular(training),
     'item-knn': () => models.itemKnn(training),
-    als: () => models.als(training, options.als, iterationsOf(options)),
+    als: () => models.als(training, options.als, { onIteration: iterationsOf(options) }),
     ease: () => {
       const { rows, columns } = training.byUser;
       if (Math.min(rows, columns) > SIDE_MAX) {

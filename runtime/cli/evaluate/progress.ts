@@ -1,5 +1,5 @@
 /** What an evaluation is doing, for people who wait for it. */
-import type { AlsOptions } from '../../../actors/maths/als/als.js';
+import type { AlsOptions } from '../../../actors/maths/als/options.js';
 
 export type OnProgress = (what: string) => void;
 

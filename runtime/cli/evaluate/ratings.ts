@@ -1,5 +1,5 @@
 /** Predicted ratings, judged by those of the test part. */
-import { type AlsOptions } from '../../../actors/maths/als/als.js';
+import { type AlsOptions } from '../../../actors/maths/als/options.js';
 import { columnsOf, sparse, transposed } from '../../../actors/maths/als/sparse.js';
 import { type RatingScores, ratingScores } from '../../../actors/maths/evaluation/metrics.js';
 import * as models from '../../../actors/maths/evaluation/rating-models.js';
@@ -31,7 +31,7 @@ export function judgeRatings(all: Interactions, isTraining: Uint8Array, options:
   const given = judged.map((at) => value[at]!);
   const make: Record<models.RatingModelName, () => models.Predictor> = {
     bias: () => models.bias(ratings),
-    als: () => models.als(ratings, options.als, iterationsOf(options)),
+    als: () => models.als(ratings, options.als, { onIteration: iterationsOf(options) }),
   };
   return {
     ...{ judged: judged.length, unknown: value.length - judged.length },

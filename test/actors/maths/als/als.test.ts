@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AlsOptions, type Factors, RowSystem, trainAls } from '../../../../actors/maths/als/als.js';
+import { type Factors, trainAls } from '../../../../actors/maths/als/als.js';
+import type { AlsOptions } from '../../../../actors/maths/als/options.js';
+import { RowSystem } from '../../../../actors/maths/als/row-system.js';
 import { type Sparse, sparse, transposed } from '../../../../actors/maths/als/sparse.js';
 import { dot, type Matrix, product, solved, transpose, withDiagonal } from './plain.js';
 
@@ -69,7 +71,7 @@ describe.each([
       fc.property(ratings, (dense) => {
         const known = sparseOf(dense);
         const { items, rank } = trainAls(known, options);
-        const system = new RowSystem(items, ITEMS, options);
+        const system = new RowSystem(items, options);
         rowsGiven(dense, rowsOf(items, rank), options).forEach((expected, user) => {
           const [from, to] = [known.start[user]!, known.start[user + 1]!];
           const x = new Float64Array(rank);
@@ -103,7 +105,7 @@ describe.each([
 
   it('reports each iteration', () => {
     const done: number[] = [];
-    trainAls(sparseOf([[1, 2]]), options, (iteration) => done.push(iteration));
+    trainAls(sparseOf([[1, 2]]), options, { onIteration: (iteration) => void done.push(iteration) });
     expect(done).toEqual([1, 2, 3, 4]);
   });
 });
