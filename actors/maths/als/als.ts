@@ -14,7 +14,7 @@
 import { gaussian, seededRandom } from '../random.js';
 import type { AlsOptions } from './options.js';
 import type { Sparse } from './sparse.js';
-import { AlsThread, type AlsProblem, PHASES, type Phase, problemOf } from './training.js';
+import { AlsThread, type AlsProblem, BLOCKS, PHASES, type Phase, problemOf } from './training.js';
 
 /** `rank` numbers per row, row after row. */
 export interface Factors {
@@ -49,9 +49,9 @@ export interface Training {
 /** `ratings`: users by row, items by column. */
 export function trainAls(ratings: Sparse, options: AlsOptions, training: Training = {}): Factors {
   const problem = problemOf(ratings, options);
-  const { users, items } = new AlsThread(problem, 0);
-  users.take(training.start?.users ?? new Float64Array());
-  items.take(initialItems(ratings.columns, options, training.start));
+  const thread = new AlsThread(problem, 0);
+  const { users, items } = thread;
+  thread.begin(training.start?.users ?? new Float64Array(), initialItems(ratings.columns, options, training.start));
   const factors = (): Factors => ({ rank: options.rank, users: users.vectors(), items: items.vectors() });
   const team = (training.team ?? alone)(problem);
   try {
@@ -80,7 +80,7 @@ function alone(problem: AlsProblem): Team {
   return {
     run: (phase) => {
       thread.prepare(phase);
-      for (let block = 0; block < thread.blocksOf(phase); block++) thread.perform(phase, block);
+      for (let block = 0; block < BLOCKS; block++) thread.perform(phase, block);
     },
     end: () => undefined,
   };

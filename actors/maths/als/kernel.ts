@@ -87,14 +87,17 @@ const loop = (n: number, body: Code): Code => [
 /** Bytes of a vector of SIMD. */
 const VECTOR = 16;
 
-/** Sets the first of the locals `sums` to p · y of four rows, of q vectors of SIMD each. */
+/** Sets the first of the locals `sums` to p · y of four rows, of q vectors of SIMD each; the fifth is for a vector of p. */
 const fourDots = (q: number, p: number, y: (row: number, k: number) => Code, sums: readonly number[]): Code => {
-  const [a, b, c, d] = sums.map(get) as [Code, Code, Code, Code];
+  const [a, b, c, d, part] = sums.map(get) as [Code, Code, Code, Code, Code];
   const halves = (one: Code, other: Code): Code =>
     add(shuffle(one, other, 0, 4, 1, 5), shuffle(one, other, 2, 6, 3, 7));
   return [
     each(LANES, (i) => set(sums[i]!, zeros)),
-    each(q, (k) => each(LANES, (i) => set(sums[i]!, add(get(sums[i]!), multiply(load(get(p), VECTOR * k), y(i, k)))))),
+    each(q, (k) => [
+      set(sums[4]!, load(get(p), VECTOR * k)),
+      each(LANES, (i) => set(sums[i]!, add(get(sums[i]!), multiply(part, y(i, k))))),
+    ]),
     ...[set(sums[0]!, halves(a, b)), set(sums[1]!, halves(c, d))],
     set(sums[0]!, add(shuffle(a, b, 0, 1, 4, 5), shuffle(a, b, 2, 3, 6, 7))),
   ];
@@ -104,21 +107,21 @@ const advance = (pointer: number, bytes: number): Code => set(pointer, [get(poin
 
 function dots(q: number): Code {
   const [out, p, y, n] = [0, 1, 2, 3] as const;
-  const sums = [4, 5, 6, 7];
+  const sums = [4, 5, 6, 7, 8];
   const body = [
     fourDots(q, p, (row, k) => load(get(y), VECTOR * (row * q + k)), sums),
     store(get(out), 0, get(sums[0]!)),
     ...[advance(y, VECTOR * LANES * q), advance(out, VECTOR)],
   ];
-  return func(0, LANES, loop(n, body));
+  return func(0, 5, loop(n, body));
 }
 
 function accumulate(q: number): Code {
   const [out, p, y, columns, values, n, t0, t1, w0, w1] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
   const rows = [10, 11, 12, 13];
   const [sums, factors] = [
-    [14, 15, 16, 17],
-    [18, 19, 20, 21],
+    [14, 15, 16, 17, 18],
+    [19, 20, 21, 22],
   ] as const;
   const v = load(get(values), 0);
   const line = (a: number, b: number): Code => add(splat(get(a)), multiply(splat(get(b)), v));
@@ -142,7 +145,7 @@ function accumulate(q: number): Code {
     }),
     ...[advance(columns, VECTOR), advance(values, VECTOR)],
   ];
-  return func(4, 8, loop(n, body));
+  return func(4, 9, loop(n, body));
 }
 
 /** A function with locals of i32 and of v128 after its parameters. */

@@ -22,8 +22,7 @@ export class RowSystem {
     private readonly options: SystemOptions,
     private readonly gram = gramOf(
       fixed,
-      0,
-      options.alpha === undefined ? 0 : fixed.length / options.rank,
+      [0, options.alpha === undefined ? 0 : fixed.length / options.rank],
       options.rank,
     ),
   ) {
@@ -46,10 +45,10 @@ export class RowSystem {
   }
 
   private add(columns: Uint32Array, values: Float64Array, first: number, x: Float64Array): void {
-    const { a, rows, fixed } = this;
+    const { rows, fixed } = this;
     const { rank } = this.options;
     const [t0, t1, w0, w1] = coefficientsOf(this.options);
-    const weights = [0, 0, 0, 0];
+    const weights: Weights = [0, 0, 0, 0];
     rows.fill(0);
     for (let i = 0; i < AT_ONCE && first + i < columns.length; i++) {
       const at = columns[first + i]! * rank;
@@ -60,16 +59,22 @@ export class RowSystem {
         x[j]! += (t0 + t1 * value) * fixed[at + j]!;
       }
     }
-    const [second, third, fourth] = [rank, 2 * rank, 3 * rank];
-    const [v, w, y, z] = weights as [number, number, number, number];
-    for (let j = 0; j < rank; j++) {
-      const p = v * rows[j]!;
-      const q = w * rows[second + j]!;
-      const r = y * rows[third + j]!;
-      const s = z * rows[fourth + j]!;
-      for (let k = 0, at = j * rank; k <= j; k++, at++) {
-        a[at]! += p * rows[k]! + q * rows[second + k]! + (r * rows[third + k]! + s * rows[fourth + k]!);
-      }
+    addProducts(this.a, rows, rank, weights);
+  }
+}
+
+type Weights = [number, number, number, number];
+
+/** Adds Σ w y yᵀ of four rows: the lower triangle. */
+function addProducts(a: Float64Array, rows: Float64Array, rank: number, [v, w, y, z]: Weights): void {
+  const [second, third, fourth] = [rank, 2 * rank, 3 * rank];
+  for (let j = 0; j < rank; j++) {
+    const p = v * rows[j]!;
+    const q = w * rows[second + j]!;
+    const r = y * rows[third + j]!;
+    const s = z * rows[fourth + j]!;
+    for (let k = 0, at = j * rank; k <= j; k++, at++) {
+      a[at]! += p * rows[k]! + q * rows[second + k]! + (r * rows[third + k]! + s * rows[fourth + k]!);
     }
   }
 }
@@ -77,17 +82,19 @@ export class RowSystem {
 /** Yᵀ Y of the rows from one to before another, `stride` numbers apart: the lower triangle. */
 export function gramOf(
   vectors: Float64Array | Float32Array,
-  from: number,
-  to: number,
+  [from, to]: readonly [number, number],
   rank: number,
   stride = rank,
 ): Float64Array {
   const gram = new Float64Array(rank * rank);
-  for (let row = from, at = from * stride; row < to; row++, at += stride) {
-    for (let j = 0; j < rank; j++) {
-      const one = vectors[at + j]!;
-      for (let k = 0; k <= j; k++) gram[j * rank + k]! += one * vectors[at + k]!;
+  const rows = new Float64Array(rank * AT_ONCE);
+  for (let first = from; first < to; first += AT_ONCE) {
+    rows.fill(0);
+    for (let i = 0; i < AT_ONCE && first + i < to; i++) {
+      const at = (first + i) * stride;
+      for (let j = 0; j < rank; j++) rows[i * rank + j] = vectors[at + j]!;
     }
+    addProducts(gram, rows, rank, [1, 1, 1, 1]);
   }
   return gram;
 }

@@ -1,10 +1,8 @@
 /**
  * training: what threads share while factors are found, and what each of them does.
  *
- *   phase           block                                what it does
- *   gram of items   a sixteenth of the items             partial(block) = Σ y(i) y(i)ᵀ
- *   users           64 users                             their vectors, given those of items and G = Σ over blocks, in their order, of partial(block)
- *   gram of users   and so on, with sides exchanged
+ *   A phase finds the vectors of one side, given those of the other and G = Σ over its blocks, in their order, of partial(block).
+ *   A block is some rows of a side with a sixty-fourth of its work. Once it has their vectors, partial(block) = Σ y yᵀ of them.
  *
  * Blocks are the same for any number of threads, and none reads what another one of its phase writes: so are the factors, to the bit.
  * A thread may do any blocks, in any order, once it has prepared for the phase; a phase begins when all blocks of the one before are done.
@@ -17,11 +15,13 @@ import { type AlsOptions, coefficientsOf } from './options.js';
 import { gramOf, RowSystem } from './row-system.js';
 import { type Sparse, transposed } from './sparse.js';
 
-export const PHASES = ['gram of items', 'users', 'gram of users', 'items'] as const;
+/** Of an iteration: whose vectors are found. */
+export const PHASES = ['users', 'items'] as const;
 export type Phase = (typeof PHASES)[number];
 
-const GRAM_BLOCKS = 16;
-const ROWS_PER_BLOCK = 64;
+export const BLOCKS = 64;
+/** What a row costs, in entries. */
+const ROW_COST = 32;
 export const THREADS_MAX = 64;
 
 /** A value that can be sent to a thread. */
@@ -63,8 +63,6 @@ class Layout {
   readonly stride: number;
   readonly users: Side;
   readonly items: Side;
-  /** Partial sums of a Gram matrix. */
-  readonly partial: Float64Array[];
   /** Of each thread: G, and three vectors. */
   private readonly scratch: number;
   private readonly scratchFloats: number;
@@ -88,10 +86,12 @@ class Layout {
         ...([rows, others, options.rank, this.stride] as const),
         ...([view(Uint32Array, 4, rows + 1), view(Uint32Array, 4, rows), view(Uint32Array, 4, entries)] as const),
         ...([numbers(entries), numbers(filled(rows + 1) * this.stride)] as const),
+        Array.from({ length: options.alpha === undefined ? 0 : BLOCKS }, () =>
+          view(Float64Array, 8, options.rank ** 2),
+        ),
       );
     this.users = side(users, items.rows);
     this.items = side(items, users.rows);
-    this.partial = Array.from({ length: GRAM_BLOCKS }, () => view(Float64Array, 8, options.rank ** 2));
     this.scratchFloats = (this.stride + 3) * this.stride;
     this.scratch = this.take(isExact ? 0 : this.scratchFloats * 4 * THREADS_MAX);
   }
@@ -120,6 +120,8 @@ class Side {
     readonly column: Uint32Array,
     readonly value: Numbers,
     readonly vector: Numbers,
+    /** Of implicit factors. */
+    private readonly partial: readonly Float64Array[],
   ) {}
 
   setEntries({ start, column, value }: Sparse): void {
@@ -149,6 +151,31 @@ class Side {
     }
     return all;
   }
+
+  /** The first row of each block, and the end of the last. */
+  bounds(): number[] {
+    const { rows, start } = this;
+    const costBefore = (row: number): number => start[row]! + row * ROW_COST;
+    const bounds = [0];
+    for (let row = 0; bounds.length < BLOCKS; row++) {
+      while (row === rows || costBefore(row) * BLOCKS >= costBefore(rows) * bounds.length) {
+        if (bounds.push(row) === BLOCKS) break;
+      }
+    }
+    return [...bounds, rows];
+  }
+
+  /** Sets the partial sum of a block. */
+  sum(block: number, rows: readonly [number, number]): void {
+    this.partial[block]?.set(gramOf(this.vector, rows, this.rank, this.stride));
+  }
+
+  /** The lower triangle of G. */
+  gram(): Float64Array {
+    const gram = new Float64Array(this.rank ** 2);
+    for (const part of this.partial) for (let i = 0; i < gram.length; i++) gram[i]! += part[i]!;
+    return gram;
+  }
 }
 
 type SolveRow = (row: number) => void;
@@ -157,6 +184,7 @@ export class AlsThread {
   readonly users: Side;
   readonly items: Side;
   private readonly layout: Layout;
+  private readonly bounds: Readonly<Record<Phase, readonly number[]>>;
   private solveRow: SolveRow | undefined;
 
   /** Threads have numbers of their own, from 0 to before THREADS_MAX. */
@@ -166,50 +194,35 @@ export class AlsThread {
   ) {
     this.layout = new Layout(problem, problem.memory.buffer);
     ({ users: this.users, items: this.items } = this.layout);
+    this.bounds = { users: this.users.bounds(), items: this.items.bounds() };
   }
 
-  blocksOf(phase: Phase): number {
-    if (phase.startsWith('gram')) return this.problem.options.alpha === undefined ? 0 : GRAM_BLOCKS;
-    return Math.ceil(this.sides(phase)[0].rows / ROWS_PER_BLOCK);
+  /** Before the first phase, by one thread. */
+  begin(users: Float64Array, items: Float64Array): void {
+    this.users.take(users);
+    this.items.take(items);
+    for (let block = 0; block < BLOCKS; block++) this.items.sum(block, this.rowsOf('items', block));
   }
 
   prepare(phase: Phase): void {
-    if (phase.startsWith('gram')) return;
-    const sides = this.sides(phase);
+    const sides = phase === 'users' ? ([this.users, this.items] as const) : ([this.items, this.users] as const);
     this.solveRow =
       this.problem.options.solver === 'conjugate-gradient' ? this.nearly(...sides) : this.exactly(...sides);
   }
 
   perform(phase: Phase, block: number): void {
-    const [side] = this.sides(phase);
-    if (phase.startsWith('gram')) {
-      const [from, to] = [block, block + 1].map((part) => Math.floor((side.rows * part) / GRAM_BLOCKS)) as [
-        number,
-        number,
-      ];
-      this.layout.partial[block]!.set(gramOf(side.vector, from, to, this.problem.options.rank, this.layout.stride));
-      return;
-    }
-    const end = Math.min(side.rows, (block + 1) * ROWS_PER_BLOCK);
-    for (let row = block * ROWS_PER_BLOCK; row < end; row++) this.solveRow!(row);
+    const [from, to] = this.rowsOf(phase, block);
+    for (let row = from; row < to; row++) this.solveRow!(row);
+    this[phase].sum(block, [from, to]);
   }
 
-  /** The one that a phase is about, and the other. */
-  private sides(phase: Phase): [Side, Side] {
-    return phase.endsWith('users') ? [this.users, this.items] : [this.items, this.users];
-  }
-
-  /** The lower triangle of G. */
-  private gram(): Float64Array {
-    const sum = new Float64Array(this.problem.options.rank ** 2);
-    if (this.problem.options.alpha === undefined) return sum;
-    for (const part of this.layout.partial) for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
-    return sum;
+  private rowsOf(phase: Phase, block: number): readonly [number, number] {
+    return [this.bounds[phase][block]!, this.bounds[phase][block + 1]!];
   }
 
   private exactly(side: Side, other: Side): SolveRow {
     const { rank } = this.problem.options;
-    const system = new RowSystem(other.vector as Float64Array, this.problem.options, this.gram());
+    const system = new RowSystem(other.vector as Float64Array, this.problem.options, other.gram());
     const { start, count, column } = side;
     const [value, vector] = [side.value, side.vector] as [Float64Array, Float64Array];
     return (row) => {
@@ -224,7 +237,7 @@ export class AlsThread {
     const { stride } = layout;
     const floats = new Float32Array(problem.memory.buffer);
     const place = layout.scratchOf(this.thread);
-    const gram = this.gram();
+    const gram = other.gram();
     for (let j = 0; j < rank; j++) {
       for (let k = 0; k < rank; k++) {
         floats[place / 4 + j * stride + k] = gram[j > k ? j * rank + k : k * rank + j]!;

@@ -10,7 +10,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Team } from '../../../actors/maths/als/als.js';
-import { AlsThread, type AlsProblem, PHASES, THREADS_MAX } from '../../../actors/maths/als/training.js';
+import { AlsThread, type AlsProblem, BLOCKS, PHASES, THREADS_MAX } from '../../../actors/maths/als/training.js';
 import { fatal } from '../../contract/errors.js';
 
 const [PHASE, FIRST, END, NEXT, DONE] = [0, 1, 2, 3, 4] as const;
@@ -42,8 +42,7 @@ export const alsThreads =
     );
     // Nothing is lost with a thread that does not start: the others do its work.
     for (const worker of workers) worker.on('error', () => undefined).unref();
-    const own = new AlsThread(problem, 0);
-    const takeTickets = ticketsOf(own, words);
+    const takeTickets = ticketsOf(new AlsThread(problem, 0), words);
     const announce = (phase: number, blocks: number): void => {
       Atomics.store(words, PHASE, phase);
       Atomics.store(words, FIRST, words[END]!);
@@ -52,9 +51,7 @@ export const alsThreads =
     };
     return {
       run: (phase) => {
-        const blocks = own.blocksOf(phase);
-        if (blocks === 0) return;
-        announce(PHASES.indexOf(phase), blocks);
+        announce(PHASES.indexOf(phase), BLOCKS);
         takeTickets();
         for (let done = Atomics.load(words, DONE); done < words[END]!; done = Atomics.load(words, DONE)) {
           if (Atomics.wait(words, DONE, done, STUCK_MS) === 'timed-out') {
