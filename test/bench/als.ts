@@ -6,11 +6,11 @@
 import { performance } from 'node:perf_hooks';
 import { type AlsOptions, SOLVERS } from '../../actors/maths/als/options.js';
 import { trainAls } from '../../actors/maths/als/als.js';
-import { RowSystem } from '../../actors/maths/als/row-system.js';
+
 import { sparse, type Sparse } from '../../actors/maths/als/sparse.js';
 import { seededRandom } from '../../actors/maths/random.js';
 import { alsThreads } from '../../runtime/cli/evaluate/als-threads.js';
-import { percentile, round, say } from './machine.js';
+import { round, say } from './machine.js';
 
 const [USERS, ITEMS, ENTRIES] = [6_040, 3_706, 1_000_000];
 

@@ -22,7 +22,7 @@ export type Phase = (typeof PHASES)[number];
 export const BLOCKS = 64;
 /** What a row costs, in entries. */
 const ROW_COST = 32;
-export const THREADS_MAX = 64;
+export const THREADS_MAX = 32;
 
 /** A value that can be sent to a thread. */
 export interface AlsProblem {
