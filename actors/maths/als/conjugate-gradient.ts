@@ -1,16 +1,15 @@
 /**
- * conjugate-gradient: the vector of one row, nearly: three steps towards the solution of the system of row-system.ts, from the vector that it had (Takács et al. 2011).
+ * conjugate-gradient: the vector of one row, nearly: some steps towards the solution of the system of row-system.ts, from the vector that it had (Takács et al. 2011).
  *
  *   r = b − A x, p = r; then in each step      a = r·r / p·A p,  x += a p,  r′ = r − a A p,  p = r′ + (r′·r′ / r·r) p
  *
  * A is never made: A p = G p + Σ over entries e of w(e) (y(e)·p) y(e) + λ m p takes 4 n · rank operations, a step of Cholesky's way n · rank². In floats; rank² numbers of G and
  * three vectors are in memory of the thread's own.
  */
-import type { Coefficients, Kernel } from './kernel.js';
+import { type Coefficients, type Kernel, strideOf } from './kernel.js';
 
-const STEPS = 3;
-/** Of r·r: nothing is left to gain. */
-const SOLVED = 1e-20;
+/** What is left of r·r when floats have no more to gain. */
+const SOLVED = 1e-12;
 
 /** Where things are: in bytes, but for those named in floats. */
 export interface GradientPlaces {
@@ -53,11 +52,12 @@ export function conjugateGradient(
       floats[i] = -floats[i]! - diagonal * floats[j]!;
     kernel.accumulate(out, v, y, columns, values, count, b * t0, b * t1, w0, w1);
   };
-  return (x: number, row: PackedRow, diagonal: number): void => {
+  return (x: number, row: PackedRow, diagonal: number, steps: number): void => {
     rest(r, x, row, diagonal, 1);
     floats.copyWithin(p / 4, r / 4, r / 4 + stride);
     let length = product(r, r);
-    for (let step = 0; step < STEPS && length > SOLVED; step++) {
+    const solved = SOLVED * length;
+    for (let step = 0; step < steps && length > solved; step++) {
       rest(ap, p, row, diagonal, 0);
       const a = -length / product(p, ap);
       addTimes(x, a, p);
@@ -68,4 +68,12 @@ export function conjugateGradient(
       length = left;
     }
   };
+}
+
+/** Of the lower triangle, at an address in bytes. */
+export function setGram(floats: Float32Array, at: number, gram: Float64Array, rank: number): void {
+  const stride = strideOf(rank);
+  for (let j = 0; j < rank; j++) {
+    for (let k = 0; k < rank; k++) floats[at / 4 + j * stride + k] = gram[j > k ? j * rank + k : k * rank + j]!;
+  }
 }

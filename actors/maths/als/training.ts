@@ -9,7 +9,7 @@
  *
  * All is in one memory. Rows of vectors are followed by some of zeros, up to a multiple of four and at least one: conjugate gradients take entries four at a time.
  */
-import { conjugateGradient } from './conjugate-gradient.js';
+import { conjugateGradient, setGram } from './conjugate-gradient.js';
 import { kernelOf, LANES, sharedMemory, type SharedMemory, strideOf } from './kernel.js';
 import { type AlsOptions, coefficientsOf } from './options.js';
 import { gramOf, RowSystem } from './row-system.js';
@@ -20,6 +20,8 @@ export const PHASES = ['users', 'items'] as const;
 export type Phase = (typeof PHASES)[number];
 
 export const BLOCKS = 64;
+/** Of conjugate gradients, each from the vector of the iteration before. */
+const STEPS = 3;
 /** What a row costs, in entries. */
 const ROW_COST = 32;
 export const THREADS_MAX = 32;
@@ -237,12 +239,7 @@ export class AlsThread {
     const { stride } = layout;
     const floats = new Float32Array(problem.memory.buffer);
     const place = layout.scratchOf(this.thread);
-    const gram = other.gram();
-    for (let j = 0; j < rank; j++) {
-      for (let k = 0; k < rank; k++) {
-        floats[place / 4 + j * stride + k] = gram[j > k ? j * rank + k : k * rank + j]!;
-      }
-    }
+    setGram(floats, place, other.gram(), rank);
     const solve = conjugateGradient(
       ...([floats, kernelOf(rank, problem.memory)] as const),
       { gram: alpha === undefined ? undefined : place, scratch: place + stride * stride * 4, stride },
@@ -258,7 +255,7 @@ export class AlsThread {
       }
       const at = start[row]! * 4;
       const entries = { columns: column.byteOffset + at, values: value.byteOffset + at, count: filled(n) };
-      solve(vector.byteOffset + x * 4, entries, regularisation * (alpha === undefined ? n : 1));
+      solve(vector.byteOffset + x * 4, entries, regularisation * (alpha === undefined ? n : 1), STEPS);
     };
   }
 }

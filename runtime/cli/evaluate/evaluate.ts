@@ -10,7 +10,7 @@ import { grouped } from '../terminal.js';
 import { type Format, readInteractions } from './interactions.js';
 import { type JudgedLists, judgeLists, listsText, modelsFor } from './lists.js';
 import { type JudgedRatings, judgeRatings, ratingsText } from './ratings.js';
-import { type Grid, search, searchText, type Tried } from './search.js';
+import { type Grid, search, searchText, type Searched } from './search.js';
 
 export interface EvaluateOptions {
   readonly input: string;
@@ -53,13 +53,13 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
     bar.update(0, what);
   };
   const threads = options.threads ?? (all.user.length < FEW ? 1 : availableParallelism());
-  let tried: Tried[] | undefined;
+  let searched: Searched | undefined;
   let judged: JudgedLists | JudgedRatings;
   try {
     let als = alsOptions(options);
     if (options.search === true) {
-      tried = search(all, isTraining, k, gridOf(options), { als, threads, onProgress });
-      const { value: _, ...best } = tried[0]!;
+      searched = search(all, isTraining, k, gridOf(options), { als, threads, onProgress });
+      const { value: _, ...best } = searched.tried[0]!;
       als = { ...als, ...best };
     }
     const how = { als, threads, onProgress };
@@ -72,7 +72,7 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
   }
   if (options.json === true) {
     process.stdout.write(
-      `${JSON.stringify({ ...data, ...(tried === undefined ? {} : { search: tried }), ...judged }, undefined, 2)}\n`,
+      `${JSON.stringify({ ...data, ...(searched === undefined ? {} : { search: searched }), ...judged }, undefined, 2)}\n`,
     );
     return;
   }
@@ -80,7 +80,7 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
   const how = options.split === 'leave-last' ? options.split : `${options.split}, ${options.share * 100} %`;
   process.stdout.write(
     `${grouped(interactions)} interactions of ${grouped(users)} users and ${grouped(items)} items; ${grouped(training)} in training (${how}; seed ${options.seed})\n` +
-      (tried === undefined ? '' : searchText(tried, ratings !== true)) +
+      (searched === undefined ? '' : searchText(searched, ratings !== true)) +
       ('unknown' in judged ? ratingsText(judged) : listsText(judged, k)),
   );
 }

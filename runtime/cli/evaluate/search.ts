@@ -3,6 +3,7 @@
  *
  * A point of the grid is trained until its nDCG (of lists) or RMSE (of ratings) has got no better for three iterations. The test part is not looked at.
  */
+import { alsThreads } from './als-threads.js';
 import { type Factors, scoreOf, trainAls } from '../../../actors/maths/als/als.js';
 import { EarlyStop } from '../../../actors/maths/als/early-stop.js';
 import type { AlsOptions } from '../../../actors/maths/als/options.js';
@@ -12,10 +13,10 @@ import { estimateOf, ratingScores } from '../../../actors/maths/evaluation/metri
 import { split } from '../../../actors/maths/evaluation/splits.js';
 import { topLists } from '../../../actors/maths/evaluation/top-lists.js';
 import { usage } from '../exit.js';
-import { table } from '../terminal.js';
+import { grouped, table } from '../terminal.js';
 import type { Interactions } from './interactions.js';
 import { partsOf, rankingsOf } from './lists.js';
-import { type TrainingOptions, trainingOf } from './progress.js';
+import type { TrainingOptions } from './progress.js';
 import { knownOf } from './ratings.js';
 
 const PATIENCE = 3;
@@ -33,27 +34,32 @@ export interface Tried extends Pick<AlsOptions, 'rank' | 'regularisation' | 'alp
   readonly value: number;
 }
 
-/** What was tried, the best first. */
+export interface Searched {
+  /** Users or ratings of the validation part that could be judged. */
+  readonly judged: number;
+  /** The best first. */
+  readonly tried: readonly Tried[];
+}
+
 export function search(
   all: Interactions,
   isTraining: Uint8Array,
   k: number,
   grid: Grid,
   options: TrainingOptions,
-): Tried[] {
-  const { known, losses } = validation(all, validationOf(all, isTraining), k, options.als.alpha !== undefined);
+): Searched {
+  const { known, judged, losses } = validation(all, validationOf(all, isTraining), k, options.als.alpha !== undefined);
   const points = grid.rank.flatMap((rank) =>
     grid.regularisation.flatMap((regularisation) => grid.alpha.map((alpha) => ({ rank, regularisation, alpha }))),
   );
   const tried = points.map(({ alpha, ...point }, i): Tried => {
     const chosen = { ...point, ...(alpha === undefined ? {} : { alpha }) };
     const early = new EarlyStop<undefined>(PATIENCE);
-    const { team } = trainingOf(options);
     trainAls(
       known,
       { ...options.als, ...chosen },
       {
-        ...(team === undefined ? {} : { team }),
+        team: alsThreads(options.threads),
         onIteration: (done, factors) => {
           options.onProgress(`search: ${i + 1} of ${points.length}, iteration ${done}`);
           return early.next(done, losses(factors()), () => undefined);
@@ -64,7 +70,7 @@ export function search(
     return { ...chosen, iterations: iteration, value: Math.abs(value) };
   });
   const sign = options.als.alpha === undefined ? 1 : -1;
-  return tried.sort((a, b) => sign * (a.value - b.value));
+  return { judged, tried: tried.sort((a, b) => sign * (a.value - b.value)) };
 }
 
 /** 1 for training, 0 for validation, 2 for neither. */
@@ -79,6 +85,7 @@ function validationOf(all: Interactions, isTraining: Uint8Array): Uint8Array {
 
 interface Validation {
   readonly known: Sparse;
+  readonly judged: number;
   /** Lower is better. */
   readonly losses: (factors: Factors) => number;
 }
@@ -92,7 +99,7 @@ function validation(all: Interactions, parts: Uint8Array, k: number, ofLists: bo
     const given = judged.map((at) => test.value[at]!);
     const predicted = (factors: Factors): number[] =>
       judged.map((at) => scoreOf(factors, test.row[at]!, test.column[at]!));
-    return { known: ratings, losses: (factors) => ratingScores(predicted(factors), given).rmse };
+    return { known: ratings, judged: judged.length, losses: (factors) => ratingScores(predicted(factors), given).rmse };
   }
   const { relevant, judged, ...training } = partsOf(all, parts);
   if (judged.length === 0) throw nothing();
@@ -100,12 +107,12 @@ function validation(all: Interactions, parts: Uint8Array, k: number, ofLists: bo
     const lists = topLists(scorerOf(factors), training, judged, k);
     return estimateOf(rankingsOf(lists, relevant, judged, k).map(({ ndcg }) => ndcg)).mean;
   };
-  return { known: training.byUser, losses: (factors) => -ndcgOf(factors) };
+  return { known: training.byUser, judged: judged.length, losses: (factors) => -ndcgOf(factors) };
 }
 
 const SHOWN = 5;
 
-export function searchText(tried: readonly Tried[], isLists: boolean): string {
+export function searchText({ judged, tried }: Searched, isLists: boolean): string {
   const heads = ['rank', 'regularisation', ...(isLists ? ['alpha'] : []), 'iterations', isLists ? 'nDCG' : 'RMSE'];
   const rows = tried
     .slice(0, SHOWN)
@@ -113,5 +120,6 @@ export function searchText(tried: readonly Tried[], isLists: boolean): string {
       ...[rank, regularisation, ...(alpha === undefined ? [] : [alpha]), iterations].map(String),
       value.toFixed(4),
     ]);
-  return `the best of ${tried.length} for als, by the latest tenth of the training part; it is trained as the first is\n\n${table(heads, rows)}\n\n`;
+  const by = `${grouped(judged)} ${isLists ? 'users' : 'ratings'}`;
+  return `the best of ${tried.length} for als, by ${by} in the latest tenth of the training part; it is trained as the first is\n\n${table(heads, rows)}\n\n`;
 }
