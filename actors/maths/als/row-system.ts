@@ -8,6 +8,7 @@
  * Entries go in four at a time, so that A is read and written once for four.
  */
 import { factorise, solve } from './cholesky.js';
+import type { Coefficients } from './kernel.js';
 import { coefficientsOf, type SystemOptions } from './options.js';
 
 const AT_ONCE = 4;
@@ -15,6 +16,7 @@ const AT_ONCE = 4;
 export class RowSystem {
   private readonly a: Float64Array;
   private readonly rows: Float64Array;
+  private readonly coefficients: Coefficients;
 
   /** `gram`: the lower triangle of G, of implicit factors. */
   constructor(
@@ -28,6 +30,7 @@ export class RowSystem {
   ) {
     this.a = new Float64Array(options.rank ** 2);
     this.rows = new Float64Array(options.rank * AT_ONCE);
+    this.coefficients = coefficientsOf(options);
   }
 
   /** Zeros for a row without entries. */
@@ -47,7 +50,7 @@ export class RowSystem {
   private add(columns: Uint32Array, values: Float64Array, first: number, x: Float64Array): void {
     const { rows, fixed } = this;
     const { rank } = this.options;
-    const [t0, t1, w0, w1] = coefficientsOf(this.options);
+    const [t0, t1, w0, w1] = this.coefficients;
     const weights: Weights = [0, 0, 0, 0];
     rows.fill(0);
     for (let i = 0; i < AT_ONCE && first + i < columns.length; i++) {
