@@ -48,6 +48,10 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
     training: isTraining.reduce((sum, one) => sum + one, 0),
   };
   const ofLists = (chosen.of === 'lists' ? chosen.models : undefined) ?? modelsFor(all.users, all.items);
+  const judgedModels: readonly string[] = chosen.of === 'lists' ? ofLists : chosen.models;
+  if (options.search === true && !judgedModels.includes('als') && !judgedModels.includes('blend')) {
+    throw usage('--search is for als and blend', 'name one of them in --models');
+  }
   const bar = progressBar(0, '{what}  {duration_formatted}', options.json === true);
   const onProgress = (what: string): void => {
     bar.update(0, what);
