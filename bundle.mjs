@@ -10,7 +10,11 @@ import { build } from 'rolldown';
 const FOLDER = process.argv[2];
 
 await build({
-  input: { rivulet: join(FOLDER, 'runtime/cli/main.js'), worker: join(FOLDER, 'runtime/node/worker.js') },
+  input: {
+    rivulet: join(FOLDER, 'runtime/cli/main.js'),
+    worker: join(FOLDER, 'runtime/node/worker.js'),
+    'als-worker': join(FOLDER, 'runtime/cli/evaluate/als-worker.js'),
+  },
   platform: 'node',
   external: ['classic-level', /^@grpc\//, 'grpc-health-check'],
   output: { dir: join(FOLDER, 'bin'), entryFileNames: '[name].js', chunkFileNames: '[name].js', cleanDir: true },

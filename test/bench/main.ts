@@ -1,11 +1,12 @@
 /**
- * `npm run bench [replay|memory|sparse|live|memory-live|ingest|recovery|takeover|nodes|snapshots|pauses|import|prequential|answers|answers-hybrid|http|trending|trending-stream …]`:
+ * `npm run bench [replay|memory|sparse|live|memory-live|ingest|recovery|takeover|nodes|snapshots|pauses|import|prequential|als|answers|answers-hybrid|http|trending|trending-stream …]`:
  * figures, never assertions. Without arguments, all. Of sparse, live, memory-live and ingest, after `--`, each of several by commas:
  *
  *   --rate 500,2000,10000   --chaining off,on   --partitions 4   --warm-up 30   --seconds 20   --users 300000   --minutes 5   --json
  */
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { benchAls } from './als.js';
 import { benchAnswers } from './answers.js';
 import { benchHttp } from './http.js';
 import { benchImport } from './import.js';
@@ -85,6 +86,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
     await benchImport({ events: 500_000, users: 400_000, order: 'time' });
   },
   prequential: () => benchPrequential(0.1),
+  als: () => benchAls(),
   'trending-stream': async () => {
     for (const connections of [20, 2_000]) await benchTrendingStream(2_000, connections, 100, 15);
   },

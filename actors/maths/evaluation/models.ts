@@ -7,8 +7,10 @@
  *   ease      s(u, i): ease.ts, λ = 200
  *   blend     s(u, i) = 0.3 of als and 0.7 of ease, each divided by its standard deviation over the items that u has not
  */
-import { type AlsOptions, scoreOf, trainAls } from '../als/als.js';
+import { trainAls, type Training as AlsTraining } from '../als/als.js';
+import type { AlsOptions } from '../als/options.js';
 import { ease as easeOf } from './ease.js';
+import { scorerOf } from '../als/scores.js';
 import { columnsOf, type Sparse } from '../als/sparse.js';
 
 export const MODELS = ['popular', 'item-knn', 'als', 'ease', 'blend'] as const;
@@ -64,12 +66,8 @@ export function itemKnn({ byUser, byItem }: Training): Scorer {
   };
 }
 
-export function als({ byUser }: Training, options: AlsOptions, onIteration: (done: number) => void): Scorer {
-  const factors = trainAls(byUser, options, onIteration);
-  return (user, scores) => {
-    for (let item = 0; item < scores.length; item++) scores[item] = scoreOf(factors, user, item);
-  };
-}
+export const als = ({ byUser }: Training, options: AlsOptions, training: AlsTraining = {}): Scorer =>
+  scorerOf(trainAls(byUser, options, training));
 
 export const ease = ({ byUser, byItem }: Training): Scorer => easeOf(byUser, byItem, EASE_LAMBDA);
 

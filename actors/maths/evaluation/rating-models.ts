@@ -3,11 +3,16 @@
  *
  *   bias   r̂(u, i) = μ + b(i) + b(u)           μ  their mean        b(i) = Σ (r − μ) / (25 + n(i))        b(u) = Σ (r − μ − b(i)) / (10 + n(u))        Koren 2010
  *   als    r̂(u, i) = x(u) · y(i), explicit (als/als.ts)
+ *   svd    biases and factors by gradient descent (rating-svd.ts): rank 50, 40 epochs, γ = 0.01, λ = 0.1
+ *   user-knn, item-knn    by the 30 most similar users or items (rating-knn.ts): β = 10 and 100
  */
-import { type AlsOptions, scoreOf, trainAls } from '../als/als.js';
+import { scoreOf, trainAls, type Training as AlsTraining } from '../als/als.js';
+import type { AlsOptions } from '../als/options.js';
 import { type Sparse, transposed } from '../als/sparse.js';
+import { knn } from './rating-knn.js';
+import { svd as svdOf } from './rating-svd.js';
 
-export const RATING_MODELS = ['bias', 'als'] as const;
+export const RATING_MODELS = ['bias', 'user-knn', 'item-knn', 'svd', 'als'] as const;
 export type RatingModelName = (typeof RATING_MODELS)[number];
 
 export type Predictor = (user: number, item: number) => number;
@@ -32,7 +37,19 @@ function deviations({ rows, start, column, value }: Sparse, expected: (column: n
   });
 }
 
-export function als(ratings: Sparse, options: AlsOptions, onIteration: (done: number) => void): Predictor {
-  const factors = trainAls(ratings, options, onIteration);
+export function als(ratings: Sparse, options: AlsOptions, training: AlsTraining = {}): Predictor {
+  const factors = trainAls(ratings, options, training);
   return (user, item) => scoreOf(factors, user, item);
 }
+
+/** Ask user by user. */
+export const userKnn = (ratings: Sparse): Predictor => knn(ratings, { neighbours: 30, shrinkage: 10 });
+
+/** Ask item by item. */
+export function itemKnn(ratings: Sparse): Predictor {
+  const predict = knn(transposed(ratings), { neighbours: 30, shrinkage: 100 });
+  return (user, item) => predict(item, user);
+}
+
+export const svd = (ratings: Sparse, seed: number): Predictor =>
+  svdOf(ratings, { rank: 50, epochs: 40, rate: 0.01, regularisation: 0.1, seed });

@@ -1,5 +1,7 @@
 /** The command that judges models. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { SOLVERS } from '../../../actors/maths/als/options.js';
+import { THREADS_MAX } from '../../../actors/maths/als/training.js';
 import { SIDE_MAX } from '../../../actors/maths/evaluation/ease.js';
 import { MODELS } from '../../../actors/maths/evaluation/models.js';
 import { RATING_MODELS } from '../../../actors/maths/evaluation/rating-models.js';
@@ -45,10 +47,21 @@ export function evaluateCommands(rivulet: Command): void {
     .option('--rank <n>', 'als: numbers per vector (default: 32; of ratings 10)', wholeNumber(1, 512))
     .option('--iterations <n>', 'als (default: 20; of ratings 10)', wholeNumber(1, 1000))
     .option('--regularisation <n>', 'als: λ (default: 20; of ratings 0.1, times the number of ratings)', positiveNumber)
+    .option('--alpha <n>', 'als of lists: confidence in an interaction is 1 + alpha (default: 1)', positiveNumber)
     .addOption(
-      new Option('--alpha <n>', 'als of lists: confidence in an interaction is 1 + alpha')
-        .argParser(positiveNumber)
-        .default(1),
+      new Option(
+        '--solver <name>',
+        'als: of its linear systems (default: conjugate-gradient; of ratings exact)',
+      ).choices(SOLVERS),
+    )
+    .option(
+      '--threads <n>',
+      'als; the result is the same (default: all cores, one for few interactions)',
+      wholeNumber(1, THREADS_MAX),
+    )
+    .option(
+      '--search',
+      'als: find the rank, regularisation and alpha that are not given, and the iterations, by the latest tenth of the training part',
     )
     .option('--json', 'print it as JSON')
     .addHelpText(
@@ -59,6 +72,7 @@ Each user and item counts once, however often they met. Formulas: actors/README.
 Examples:
   rivulet evaluate --input ml-latest-small --format movielens
   rivulet evaluate --input ratings.dat --format ratings --ratings --split random --share 0.8
+  rivulet evaluate --input ml-latest-small --format movielens --models als --search
   rivulet evaluate --input 2019-Oct.csv --format rees46 --split temporal --k 20
   rivulet evaluate --input 2019-Oct.csv --format rees46 --split prequential`,
     )

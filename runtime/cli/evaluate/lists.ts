@@ -1,6 +1,5 @@
 /** Lists of models, judged by what users did in the test part. */
-import { type AlsOptions } from '../../../actors/maths/als/als.js';
-import { columnsOf, sparse, transposed } from '../../../actors/maths/als/sparse.js';
+import { columnsOf, type Sparse, sparse, transposed } from '../../../actors/maths/als/sparse.js';
 import { SIDE_MAX } from '../../../actors/maths/evaluation/ease.js';
 import { type ListScores, listScores } from '../../../actors/maths/evaluation/list-metrics.js';
 import * as models from '../../../actors/maths/evaluation/models.js';
@@ -10,19 +9,18 @@ import {
   RANKING_METRICS,
   type RankingMetric,
   rankingScores,
+  type RankingScores,
 } from '../../../actors/maths/evaluation/metrics.js';
-import { topRows } from '../../../actors/maths/top-rows.js';
+import { topLists } from '../../../actors/maths/evaluation/top-lists.js';
 import { usage } from '../exit.js';
 import { table } from '../terminal.js';
 import { entriesOf, type Interactions } from './interactions.js';
-import { iterationsOf, type OnProgress } from './progress.js';
+import { type TrainingOptions, trainingOf } from './progress.js';
 
-export interface ListOptions {
+export interface ListOptions extends TrainingOptions {
   readonly models: readonly models.ModelName[];
   /** Items per list. */
   readonly k: number;
-  readonly als: AlsOptions & { readonly alpha: number };
-  readonly onProgress: OnProgress;
 }
 
 export interface ModelScores extends ListScores {
@@ -46,27 +44,16 @@ export interface JudgedLists {
 
 /** An item is relevant to a user who has it in the test part; lists have no items that the user has in training. */
 export function judgeLists(all: Interactions, isTraining: Uint8Array, options: ListOptions): JudgedLists {
-  const [byUser, relevant] = [1, 0].map((part) => sparse(entriesOf(all, isTraining, part, () => 1))) as [Parts, Parts];
-  const training = { byUser, byItem: transposed(byUser) };
-  const judged = [...Array(all.users).keys()].filter(
-    (user) => columnsOf(relevant, user).length > 0 && columnsOf(byUser, user).length > 0,
-  );
+  const { relevant, judged, ...training } = partsOf(all, isTraining);
   const scorers = scorersOf(training, options);
   const scoresOf = (name: models.ModelName): ModelScores => {
     const started = performance.now();
     options.onProgress(name);
     const scorer = scorers(name);
     options.onProgress(`lists of ${name}`);
-    const lists = judged.map((user) => listOf(scorer, training, user, options.k));
+    const lists = topLists(scorer, training, judged, options.k);
     const seconds = (performance.now() - started) / 1000;
-    const each = judged.map((user, i) => {
-      const own = new Set(columnsOf(relevant, user));
-      return rankingScores(
-        [...lists[i]!].map((item) => own.has(item)),
-        own.size,
-        options.k,
-      );
-    });
+    const each = rankingsOf(lists, relevant, judged, options.k);
     const metrics = Object.fromEntries(
       RANKING_METRICS.map((metric) => [metric, estimateOf(each.map((scores) => scores[metric]))]),
     ) as Record<RankingMetric, Estimate>;
@@ -75,7 +62,39 @@ export function judgeLists(all: Interactions, isTraining: Uint8Array, options: L
   return { judged: judged.length, models: options.models.map(scoresOf) };
 }
 
-type Parts = models.Training['byUser'];
+interface Parts extends models.Training {
+  /** Items of the test part, by user. */
+  readonly relevant: Sparse;
+  /** Users with items in both parts. */
+  readonly judged: readonly number[];
+}
+
+export function partsOf(all: Interactions, isTraining: Uint8Array): Parts {
+  const [byUser, relevant] = [1, 0].map((part) => sparse(entriesOf(all, isTraining, part, () => 1))) as [
+    Sparse,
+    Sparse,
+  ];
+  const judged = [...Array(all.users).keys()].filter(
+    (user) => columnsOf(relevant, user).length > 0 && columnsOf(byUser, user).length > 0,
+  );
+  return { byUser, byItem: transposed(byUser), relevant, judged };
+}
+
+/** The scores of the list of each user. */
+export const rankingsOf = (
+  lists: readonly Uint32Array[],
+  relevant: Sparse,
+  users: readonly number[],
+  k: number,
+): RankingScores[] =>
+  users.map((user, i) => {
+    const own = new Set(columnsOf(relevant, user));
+    return rankingScores(
+      [...lists[i]!].map((item) => own.has(item)),
+      own.size,
+      k,
+    );
+  });
 
 /** Each is made once, when it is first needed. */
 function scorersOf(training: models.Training, options: ListOptions): (name: models.ModelName) => models.Scorer {
@@ -83,7 +102,7 @@ function scorersOf(training: models.Training, options: ListOptions): (name: mode
   const make: Record<models.ModelName, () => models.Scorer> = {
     popular: () => models.popular(training),
     'item-knn': () => models.itemKnn(training),
-    als: () => models.als(training, options.als, iterationsOf(options)),
+    als: () => models.als(training, options.als, trainingOf(options)),
     ease: () => {
       const { rows, columns } = training.byUser;
       if (Math.min(rows, columns) > SIDE_MAX) {
@@ -107,20 +126,6 @@ function scorersOf(training: models.Training, options: ListOptions): (name: mode
   };
   return scorer;
 }
-
-/** The best k items that the user has not and that somebody has, by score desc, then by number. */
-function listOf(scorer: models.Scorer, { byUser, byItem }: models.Training, user: number, k: number): Uint32Array {
-  const scores = new Float64Array(byItem.rows);
-  scorer(user, scores);
-  for (const item of columnsOf(byUser, user)) scores[item] = NaN;
-  const { start } = byItem;
-  for (let item = 0; item < scores.length; item++) if (start[item] === start[item + 1]) scores[item] = NaN;
-  const best = topRows(scores, { of: new Uint32Array(scores.length), listsOf: () => [] }, ONE_LIST, k, (a, b) => a < b);
-  return best.filter((row) => row > 0).map((row) => row - 1);
-}
-
-/** The one over all items. */
-const ONE_LIST = Uint8Array.of(1);
 
 const HEADS: Record<RankingMetric, string> = {
   ...{ ndcg: 'nDCG', map: 'MAP', mapAtK: 'MAP@k', precision: 'precision' },

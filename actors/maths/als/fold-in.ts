@@ -1,0 +1,64 @@
+/**
+ * fold-in: the vector of a user who came after the training, or did something since: the system of row-system.ts by conjugate gradients from zeros, to what floats can tell.
+ *
+ * G is made once, for all users; a step takes 4 n · rank operations for n items, so that long histories cost no more than they must.
+ */
+import { conjugateGradient, setGram } from './conjugate-gradient.js';
+import { coefficientsOf, type SystemOptions } from './options.js';
+import { kernelOf, LANES, sharedMemory, strideOf } from './kernel.js';
+import { gramOf } from './row-system.js';
+
+const FLOAT_BYTES = 4;
+
+export class FoldIn {
+  private readonly floats: Float32Array;
+  private readonly columns: Uint32Array;
+  private readonly values: Float32Array;
+  private readonly x: Float32Array;
+  private readonly solve: ReturnType<typeof conjugateGradient>;
+  private readonly zeros: number;
+
+  /** `entriesMax`: items per user. */
+  constructor(
+    items: Float64Array,
+    private readonly options: SystemOptions,
+    private readonly entriesMax = 4_096,
+  ) {
+    const { rank, alpha } = options;
+    const stride = strideOf(rank);
+    this.zeros = items.length / rank;
+    const filled = Math.ceil(entriesMax / LANES) * LANES;
+    // After the items a row of zeros, for entries that fill up; then G, three vectors, x, columns and values.
+    const gram = (this.zeros + 1) * stride * FLOAT_BYTES;
+    const scratch = gram + stride * stride * FLOAT_BYTES;
+    const x = scratch + 3 * stride * FLOAT_BYTES;
+    const columns = x + stride * FLOAT_BYTES;
+    const memory = sharedMemory(columns + 2 * filled * FLOAT_BYTES);
+    this.floats = new Float32Array(memory.buffer);
+    this.x = new Float32Array(memory.buffer, x, stride);
+    this.columns = new Uint32Array(memory.buffer, columns, filled);
+    this.values = new Float32Array(memory.buffer, columns + filled * FLOAT_BYTES, filled);
+    for (let item = 0; item < this.zeros; item++) {
+      this.floats.set(items.subarray(item * rank, (item + 1) * rank), item * stride);
+    }
+    if (alpha !== undefined) setGram(this.floats, gram, gramOf(items, [0, this.zeros], rank), rank);
+    const places = { gram: alpha === undefined ? undefined : gram, scratch, stride };
+    this.solve = conjugateGradient(this.floats, kernelOf(rank, memory), places, 0, coefficientsOf(options));
+  }
+
+  /** Zeros for a user without items. */
+  vector(columns: ArrayLike<number>, values: ArrayLike<number>): Float64Array {
+    const { rank, alpha, regularisation } = this.options;
+    const n = columns.length;
+    if (n > this.entriesMax) throw new RangeError(`${n} items of a user: at most ${this.entriesMax} are folded in`);
+    if (n === 0) return new Float64Array(rank);
+    const count = Math.ceil(n / LANES) * LANES;
+    this.columns.fill(this.zeros, n, count);
+    this.columns.set(columns);
+    this.values.set(values);
+    this.x.fill(0);
+    const row = { columns: this.columns.byteOffset, values: this.values.byteOffset, count };
+    this.solve(this.x.byteOffset, row, regularisation * (alpha === undefined ? n : 1), 2 * rank);
+    return Float64Array.from(this.x.subarray(0, rank));
+  }
+}
