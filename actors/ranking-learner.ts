@@ -17,7 +17,7 @@
  * Restart  restored with the snapshot; lists of popular items follow from the table.
  */
 import { type Codec, input, json, keyed, readerOf, stage, tables, value } from '../runtime/contract/stage.js';
-import { CONTEXTS, FEATURES } from './ranking/ranker.js';
+import { CONTEXTS, FIRST_WEIGHTS } from './ranking/ranker.js';
 import { rankingReaderOf } from './ranking/reader.js';
 import type { LatestItems } from './maths/rank/latest-items.js';
 import { newWeights, type Weights } from './maths/rank/listwise-logit.js';
@@ -52,7 +52,7 @@ export const rankingState = () => ({
   neighbours: neighbours(),
   users: keyed(json<LatestItems>(), { cachedBytesMax: HISTORIES_CACHED_BYTES_MAX, rescale: (same) => same }),
   weights: value(
-    () => newWeights(FEATURES.length, CONTEXTS),
+    () => newWeights(FIRST_WEIGHTS, CONTEXTS),
     weightBytes,
     ([one]) => one!,
   ),

@@ -39,6 +39,9 @@ export const SIGNS: readonly string[] = [
 const WIDTH = FEATURES.length;
 const [POPULARITY_AT, COUNTS] = [SOURCE_NAMES.length, LOGS];
 
+/** Before anything is learnt, the rank in each source counts alike (Cormack, Clarke and Büttcher 2009: reciprocal rank fusion), and nothing else does. */
+export const FIRST_WEIGHTS: readonly number[] = FEATURES.map((_, k) => (k < SOURCE_NAMES.length ? 0.2 : 0));
+
 /** Lengths of histories: none, 1, 2 to 4, more; each with and without a pause. */
 export const CONTEXTS = 8;
 const PAUSE_MS = 30 * 60_000;

@@ -174,7 +174,7 @@ const pipeline = z.strictObject({
   strategy: oneOf(
     ['hybrid', 'category-popularity', 'co-visitation', 'trending'],
     'what decides the order of lists, where a question does not say',
-  ).default('category-popularity'),
+  ).default('hybrid'),
   popularity: popularity.prefault({}),
   trending: trending.prefault({}),
   duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),

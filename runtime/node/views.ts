@@ -141,7 +141,7 @@ export function countedAnswers(answers: ViewAnswers, count: (kind: AnswerKind) =
 export function viewsOf(
   host: () => Host,
   topology: Topology,
-  { listSize, trending, strategy = 'category-popularity' }: Pick<PipelineOptions, 'listSize' | 'trending' | 'strategy'>,
+  { listSize, trending, strategy = 'hybrid' }: Pick<PipelineOptions, 'listSize' | 'trending' | 'strategy'>,
   staleAfterMs: number,
 ): Views {
   const [ofUsers, ofTrending] = [new Listeners(), new Listeners()];

@@ -37,7 +37,9 @@ export async function benchIngest(users: number, plan: Plan, json: boolean): Pro
       }
       await until('the probes', async () => {
         const lists = await Promise.all(
-          probes.map((user) => node.client.getRecommendations({ userId: userName(user) })),
+          probes.map((user) =>
+            node.client.getRecommendations({ userId: userName(user), strategy: 'category-popularity' }),
+          ),
         );
         return lists.every(({ items }) => items[0]?.type === 'streaming_category_popularity');
       });

@@ -75,7 +75,7 @@ export async function probeLatencies(client: RivuletClient, url: string, isOver:
     };
     connection.publish(`rivulet.events.view.${userId}`, JSON.stringify(event));
     while (performance.now() - startedMs < GIVE_UP_MS) {
-      const { items } = await client.getRecommendations({ userId });
+      const { items } = await client.getRecommendations({ userId, strategy: 'category-popularity' });
       if (items[0]?.type === 'streaming_category_popularity') break;
       await pause(ASK_EVERY_MS);
     }

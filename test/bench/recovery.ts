@@ -98,7 +98,7 @@ async function measured(child: ChildProcess, round_: number, users: number): Pro
 }
 
 async function hasOwnList(client: RivuletClient, userId: string): Promise<boolean> {
-  const { items } = await client.getRecommendations({ userId });
+  const { items } = await client.getRecommendations({ userId, strategy: 'category-popularity' });
   return items[0]?.type === 'streaming_category_popularity';
 }
 

@@ -87,7 +87,9 @@ async function measured(
     });
     const [taken, takenSeen] = [since(killedMs), since(seenMs)];
     await until('the probes', async () => {
-      const lists = await Promise.all(probes.map((user) => client.getRecommendations({ userId: userName(user) })));
+      const lists = await Promise.all(
+        probes.map((user) => client.getRecommendations({ userId: userName(user), strategy: 'category-popularity' })),
+      );
       return lists.every(({ items }) => items[0]?.type === 'streaming_category_popularity');
     });
     const [answered, answeredSeen] = [since(killedMs), since(seenMs)];

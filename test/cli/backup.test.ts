@@ -77,7 +77,11 @@ async function node(dataDir: string): Promise<Node> {
   const answers: Node['answers'] = async () => {
     const lists = new Map<string, readonly (readonly [string, number])[]>();
     for (let u = 0; u < USERS; u++) {
-      const { items } = await client.getRecommendations({ userId: `u${u}`, limit: 100 });
+      const { items } = await client.getRecommendations({
+        userId: `u${u}`,
+        limit: 100,
+        strategy: 'category-popularity',
+      });
       if (items.some(({ category, type }) => category === 'c' && type === 'streaming_category_popularity'))
         lists.set(
           `u${u}`,

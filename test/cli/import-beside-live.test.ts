@@ -40,7 +40,8 @@ async function importBeside({ movies, ratings }: { readonly movies: string; read
   const node = await bed.nodes.start('node');
   const client = await connectRivulet(node.address);
   const rivulet = (...args: string[]) => runCli(bed.cwd, [...args, '--nats-url', bed.server.url]);
-  const listOf = async (userId: string) => (await client.getRecommendations({ userId, limit: 10 })).items;
+  const listOf = async (userId: string) =>
+    (await client.getRecommendations({ userId, limit: 10, strategy: 'category-popularity' })).items;
   try {
     expect((await rivulet('publish', '--items', movies)).code).toBe(0);
     const js = jetstream(bed.connection);

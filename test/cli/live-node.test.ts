@@ -93,7 +93,9 @@ describe('a node', () => {
     expect(JSON.parse(published.stdout)).toMatchObject({ published: 1, refused: 0, dead_letters: 1 });
 
     await until(async () =>
-      (await runCli(cwd, ['get', 'u1', '--address', address!])).stdout.includes('streaming_category_popularity'),
+      (await runCli(cwd, ['get', 'u1', '--strategy', 'category-popularity', '--address', address!])).stdout.includes(
+        'streaming_category_popularity',
+      ),
     );
     await until(async () =>
       (await runCli(cwd, ['dlq', 'ls', '--data-dir', 'node'])).stdout.includes('unknown_event_type'),

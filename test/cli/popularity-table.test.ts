@@ -78,7 +78,8 @@ it('is loaded once, by nodes that are killed while they load it, and counts with
   const node = start('a', '--popularity', file);
   const { client, http } = await ask(node);
   const best = Array.from({ length: 10 }, (_, i) => `${ROWS - 1 - i}`);
-  const strangers = async () => (await client.getRecommendations({ userId: 'nobody', limit: 10 })).items;
+  const strangers = async () =>
+    (await client.getRecommendations({ userId: 'nobody', limit: 10, strategy: 'category-popularity' })).items;
   await eventually(async () => expect((await strangers()).map(({ itemId }) => itemId)).toEqual(best), {
     timeout: 60_000,
   });
@@ -97,7 +98,12 @@ it('is loaded once, by nodes that are killed while they load it, and counts with
   await publish('purchase', 'u1', { event_id: 'e1', item_id: item, category_code: 'audio.x', brand: 'new', price: 9 });
   await eventually(
     async () => {
-      const { items } = await client.getRecommendations({ userId: 'u1', limit: 1, category: 'audio' });
+      const { items } = await client.getRecommendations({
+        userId: 'u1',
+        limit: 1,
+        category: 'audio',
+        strategy: 'category-popularity',
+      });
       // Interest: a purchase weighs 5.
       expect(items[0]).toMatchObject({ itemId: item, brand: 'new', type: 'streaming_category_popularity' });
       expect(items[0]!.score / 5).toBeCloseTo(ROWS / 100, 0);
@@ -112,7 +118,12 @@ it('is loaded once, by nodes that are killed while they load it, and counts with
   await eventually(
     async () => {
       const facts = { brand: 'acme', price: 5.25 };
-      const { items } = await client.getRecommendations({ userId: 'u2', limit: 1, category: 'fresh' });
+      const { items } = await client.getRecommendations({
+        userId: 'u2',
+        limit: 1,
+        category: 'fresh',
+        strategy: 'category-popularity',
+      });
       expect(items).toMatchObject([{ itemId: 'fresh', ...facts }]);
       const answered = (await (await fetch(`${http}/reco/u2?category=fresh`)).json()) as { items: object[] };
       expect(answered.items).toMatchObject([{ item_id: 'fresh', ...facts }]);

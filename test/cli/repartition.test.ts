@@ -72,6 +72,8 @@ async function answer(node: Node, user: string): Promise<{ as_of: string | undef
     user,
     '--number',
     '20',
+    '--strategy',
+    'category-popularity',
     '--json',
     '--address',
     node.address,

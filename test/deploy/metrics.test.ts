@@ -62,7 +62,7 @@ beforeAll(async () => {
   }
   await node.log.publish('rivulet.events.view.person-1', utf8('nonsense of person-1'));
   const client = await connectRivulet(`127.0.0.1:${node.grpcPort}`);
-  await client.getRecommendations({ userId: 'person-1' });
+  await client.getRecommendations({ userId: 'person-1', strategy: 'category-popularity' });
   // A user with events, one without.
   await eventually(async () => {
     const lists = await client.batchGetRecommendations({ userIds: ['person-1', 'stranger'] });
@@ -71,7 +71,7 @@ beforeAll(async () => {
   });
   given = node.telemetry.answers.recent();
   await client.batchGetRecommendations({ userIds: ['person-1', 'stranger'] });
-  await client.getRecommendations({ userId: 'person-1', category: 'nothing' });
+  await client.getRecommendations({ userId: 'person-1', category: 'nothing', strategy: 'category-popularity' });
   await fetch(`http://127.0.0.1:${node.httpPort}/reco/stranger`);
   for await (const _ of client.streamRecommendations({ userId: 'stranger' })) break;
   client.close();

@@ -54,7 +54,11 @@ async function marked(clients: readonly RivuletClient[], publisher: StubbornPubl
     await publisher.publish(look, FAST);
     events += look.length;
     const hasAll = async (client: RivuletClient, i: number): Promise<boolean> => {
-      const { items } = await client.getRecommendations({ userId: user(i), limit: 100 });
+      const { items } = await client.getRecommendations({
+        userId: user(i),
+        limit: 100,
+        strategy: 'category-popularity',
+      });
       return MARKS.every((m) => items.some(({ itemId, type }) => itemId === item(m).item_id && type === OWN));
     };
     // A list is made when its user does something: an item that is not there soon may come with the next look.
@@ -79,7 +83,9 @@ async function listsOf(client: RivuletClient, users: readonly string[]): Promise
   const lists = new Map<string, number>();
   for (let at = 0; at < users.length; at += AT_A_TIME) {
     const some = users.slice(at, at + AT_A_TIME);
-    const answers = await Promise.all(some.map((userId) => client.getRecommendations({ userId, limit: 100 })));
+    const answers = await Promise.all(
+      some.map((userId) => client.getRecommendations({ userId, limit: 100, strategy: 'category-popularity' })),
+    );
     for (const { userId, items } of answers) {
       for (const { itemId, type, score } of items) lists.set(`${userId} ${itemId} ${type}`, score);
     }

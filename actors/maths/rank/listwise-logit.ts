@@ -3,7 +3,7 @@
  *
  *   s(x) = (W(all) + W(c)) · f(x)                                    c  the context of the question
  *   p = softmax(s)      g = f(y) − Σ_x p(x) f(x)                     y  the candidate that the user chose
- *   A ← A + g²          W ← (1 − 10⁻⁶) W + 0.1 g / √A                for W(all) and for W(c); A starts at 10⁻⁸, W at 0
+ *   A ← A + g²          W ← (1 − 10⁻⁶) W + 0.1 g / √A                for W(all) and for W(c); A starts at 10⁻⁸, W(all) at what is given, W(c) at 0
  *
  * The loss −log p(y) is convex in W, and steps are those of AdaGrad (Duchi, Hazan and Singer 2011), so the regret against the best fixed weights grows with
  * the square root of the number of steps. Every feature has a step size of its own: its unit does not matter.
@@ -18,10 +18,12 @@ export interface Weights {
   readonly squares: Float64Array;
 }
 
-export const newWeights = (features: number, contexts: number): Weights => ({
-  values: new Float64Array(features * (contexts + 1)),
-  squares: new Float64Array(features * (contexts + 1)).fill(SQUARES_FROM),
-});
+/** `first`: W(all), a number for each feature. */
+export function newWeights(first: readonly number[], contexts: number): Weights {
+  const values = new Float64Array(first.length * (contexts + 1));
+  values.set(first);
+  return { values, squares: new Float64Array(values.length).fill(SQUARES_FROM) };
+}
 
 /** Features of candidates, candidate after candidate; `values` may be longer. */
 export interface FeatureRows {

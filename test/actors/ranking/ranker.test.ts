@@ -1,6 +1,5 @@
 /** Candidates of each source and their features, in a world of a few events, by hand. */
 import { describe, expect, it } from 'vitest';
-import { newWeights } from '../../../actors/maths/rank/listwise-logit.js';
 import { sampledEvents } from '../../../actors/model.js';
 import { signalsOf } from '../../../actors/ranking/item-signals.js';
 import { knowledgeOf, RankingLearner } from '../../../actors/ranking/learn.js';
@@ -167,8 +166,10 @@ describe('running scores', () => {
   });
 });
 
-it('weights are as many as there are features and contexts', () => {
-  expect(rankingState().weights.create().get().values).toHaveLength(
-    newWeights(FEATURES.length, CONTEXTS).values.length,
-  );
+it('of a new deployment the rank in each source counts alike, in every context', () => {
+  const { values } = rankingState().weights.create().get();
+  expect(values).toHaveLength(FEATURES.length * (CONTEXTS + 1));
+  const first = FEATURES.filter((_, k) => values[k] === 0.2);
+  expect(first).toEqual(SOURCE_NAMES);
+  expect(values.reduce((sum, one) => sum + one)).toBeCloseTo(0.2 * SOURCE_NAMES.length, 12);
 });

@@ -11,7 +11,7 @@ const rowsOf = (...candidates: readonly (readonly number[])[]): FeatureRows => (
 
 describe('a step', () => {
   it('moves the weights of all contexts and of its own, by hand', () => {
-    const weights = newWeights(2, 2);
+    const weights = newWeights([0, 0], 2);
     const rows = rowsOf([1, 0], [0, 2]);
     const scores = scored(weights, rows, 1);
     expect([...scores]).toEqual([0, 0]);
@@ -26,8 +26,7 @@ describe('a step', () => {
   });
 
   it('lets the weights before it shrink a little', () => {
-    const weights = newWeights(1, 1);
-    weights.values[0] = 1;
+    const weights = newWeights([1], 1);
     // All candidates are the same: nothing is learnt.
     const rows = rowsOf([3], [3]);
     learn(weights, rows, 0, scored(weights, rows, 0), 1);
@@ -35,8 +34,7 @@ describe('a step', () => {
   });
 
   it('stays finite where one candidate is far ahead', () => {
-    const weights = newWeights(1, 1);
-    weights.values[0] = 1e4;
+    const weights = newWeights([1e4], 1);
     const rows = rowsOf([1], [-1]);
     learn(weights, rows, 0, scored(weights, rows, 0), 1);
     expect([...weights.values, ...weights.squares].every(Number.isFinite)).toBe(true);
@@ -49,7 +47,7 @@ it('what is chosen again and again comes first, if its features tell it from the
     fc.property(fc.uniqueArray(candidate, { minLength: 2, maxLength: 6, selector: String }), (others) => {
       // With a feature of its own.
       const rows = rowsOf([0, 0, 0, 1], ...others.map((one) => [...one, 0]));
-      const weights = newWeights(4, 1);
+      const weights = newWeights([0, 0, 0, 0], 1);
       for (let n = 0; n < 400; n++) learn(weights, rows, 0, scored(weights, rows, 0), 0);
       const [chosen, ...rest] = scored(weights, rows, 0);
       expect(chosen).toBeGreaterThan(Math.max(...rest));
