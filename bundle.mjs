@@ -13,7 +13,8 @@ await build({
   input: {
     rivulet: join(FOLDER, 'runtime/cli/main.js'),
     worker: join(FOLDER, 'runtime/node/worker.js'),
-    'als-worker': join(FOLDER, 'runtime/cli/evaluate/als-worker.js'),
+    trainer: join(FOLDER, 'runtime/training/trainer.js'),
+    'als-worker': join(FOLDER, 'runtime/training/als-worker.js'),
   },
   platform: 'node',
   external: ['classic-level', /^@grpc\//, 'grpc-health-check'],

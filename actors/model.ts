@@ -160,6 +160,19 @@ export const sampledEvents = frameType('sampled-event', {
   past: 'u8',
 });
 
+/**
+ * Vectors of items, as a training has found them: little-endian floats in base64. `trainedAt` epoch ms; `alpha` and `regularisation` as in maths/als/options.
+ * `last` 1: nothing follows of this training.
+ */
+export const itemFactors = frameType('item-factors', {
+  item: 'text',
+  vector: 'text',
+  trainedAt: 'f64',
+  alpha: 'f64',
+  regularisation: 'f64',
+  last: 'u8',
+});
+
 /** Windows that close; `last-hour` moves with every step instead. */
 export const CLOSING_WINDOWS = ['hour', 'day'] as const;
 export type ClosingWindow = (typeof CLOSING_WINDOWS)[number];
@@ -202,7 +215,14 @@ export const trendingHours = frameType('trending-hour', trendingRow);
 export const trendingDays = frameType('trending-day', trendingRow);
 
 /** What decides the order of a list. */
-export const STRATEGIES = ['hybrid', 'category-popularity', 'co-visitation', 'trending'] as const;
+export const STRATEGIES = [
+  'hybrid',
+  'category-popularity',
+  'co-visitation',
+  'als',
+  'als-trending',
+  'trending',
+] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
 /** How much of an item's place in a list comes from a source, or from a feature that is none (`category-fit`). */
@@ -217,6 +237,8 @@ export const STREAMING_POPULAR_FALLBACK = 1;
 export const STREAMING_HYBRID = 2;
 export const STREAMING_CO_VISITATION = 3;
 export const STREAMING_TRENDING = 4;
+export const STREAMING_ALS = 5;
+export const STREAMING_ALS_TRENDING = 6;
 /** Codes of `ranked.kind`, with their names in the API. */
 export const RECOMMENDATION_TYPES = [
   'streaming_category_popularity',
@@ -224,6 +246,8 @@ export const RECOMMENDATION_TYPES = [
   'streaming_hybrid',
   'streaming_co_visitation',
   'streaming_trending',
+  'streaming_als',
+  'streaming_als_trending',
 ] as const;
 
 /**

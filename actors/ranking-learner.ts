@@ -8,20 +8,25 @@
  *     count    y (ranking/item-signals)
  *     history  y is the newest item of u (maths/rank/latest-items)
  *
+ * Beside events come the factors of items, each time they were trained (ranking/factors).
+ *
  * A view: every node has it, and the ranking of an answer reads it between two inputs. So sources, weights and what a question finds are of one moment, and
  * nothing of it is sent around.
  *
  * Before it learns from an event, it judges by it what each source, and the ranking, would have listed (ranking/running-scores).
  *
- * State    an item table and, per item, what goes with it (≤ 50,000 items); the latest 20 items of the users of the sample; the weights, some kB.
+ * State    an item table and, per item, what goes with it (≤ 50,000 items); the latest 20 items of the users of the sample; the weights, some kB;
+ *          the factors of ≤ 10,000 items, a MB or two.
  * Restart  restored with the snapshot; lists of popular items follow from the table.
  */
+import { merge } from 'rxjs';
 import { type Codec, input, json, keyed, readerOf, stage, tables, value } from '../runtime/contract/stage.js';
 import { CONTEXTS, FIRST_WEIGHTS } from './ranking/ranker.js';
 import { rankingReaderOf } from './ranking/reader.js';
 import type { LatestItems } from './maths/rank/latest-items.js';
 import { newWeights, type Weights } from './maths/rank/listwise-logit.js';
-import { sampledEvents } from './model.js';
+import { itemFactors, sampledEvents } from './model.js';
+import { factorBytes, keepFactors, type StoredFactors } from './ranking/factors.js';
 import { knowledgeOf, learnRanking } from './ranking/learn.js';
 import { NO_SCORES } from './ranking/running-scores.js';
 import { itemSignals, signalsOf } from './ranking/item-signals.js';
@@ -61,6 +66,11 @@ export const rankingState = () => ({
     undefined,
     ([one]) => one!,
   ),
+  factors: value(
+    (): StoredFactors => ({}),
+    factorBytes,
+    ([one]) => one!,
+  ),
 });
 
 const state = rankingState();
@@ -70,13 +80,14 @@ export const rankingLearner = () =>
     id: 'ranking-learner',
     version: 1,
     key: 'whole',
-    inputs: { events: input(sampledEvents) },
+    inputs: { events: input(sampledEvents), factors: input(itemFactors) },
     outputs: {},
     snapshotEvery: SNAPSHOT_EVERY,
     state,
-    pipeline: ({ inputs, state }) => inputs.events.pipe(learnRanking(state, { learntEvery })),
+    pipeline: ({ inputs, state }) =>
+      merge(inputs.factors.pipe(keepFactors(state.factors)), inputs.events.pipe(learnRanking(state, { learntEvery }))),
   });
 
 export const rankingReader = readerOf(state, ({ weights, scores, ...sources }) =>
-  rankingReaderOf(knowledgeOf(signalsOf(sources), sources.neighbours), weights, scores),
+  rankingReaderOf(knowledgeOf(signalsOf(sources), sources), weights, scores),
 );

@@ -50,6 +50,8 @@ export interface PipelineOptions {
   readonly listSize: number;
   /** Live: of answers whose question names none. */
   readonly strategy?: Strategy;
+  /** Live: of als-trending, how much als counts beside what trends, 0 to 1. */
+  readonly alsWeight?: number;
   readonly trending: TrendingOptions;
   /** How much of the history of events is retained; absent: there is none. */
   readonly history?: Retention;
@@ -95,6 +97,8 @@ function liveTopology(options: PipelineOptions): Topology {
       ...edges,
       edge(core.trending.out.tops, lists.in.tops, { by: 'all' }),
       edge(core.watermark.out.sampled, learner.in.events, { by: 'all' }),
+      // Each time they are trained, if ever: nobody waits for them.
+      edge(source('factors', { awaited: false }), learner.in.factors, { by: 'all' }),
       edge(core.watermark.out.past, windows.in.past, { by: 'user' }),
       edge(windows.out.past, ranking.in.past, { by: 'user' }),
       edge(ranking.out.interests, view.in.interests, { by: 'user' }),

@@ -3,7 +3,7 @@
  *
  *   items = the candidates of the strategy, then those of each source in the order of SOURCES, each item once; the first `limit` of them, ranks from 1
  *
- *   strategy   hybrid, co-visitation: candidates/ranking-reader      trending: the list of the last hour      category-popularity: the sources alone
+ *   strategy   hybrid, co-visitation, als, als-trending: ranking/reader      trending: the list of the last hour      category-popularity: the sources alone
  *
  * `excludeSeen` removes the items that the user has seen. While nothing is popular yet, the answer is empty, which is not an error.
  */
@@ -50,6 +50,8 @@ export const MODELS: Readonly<Record<Strategy, string>> = {
   hybrid: 'streaming-hybrid',
   'category-popularity': 'streaming-category-popularity',
   'co-visitation': 'streaming-co-visitation',
+  als: 'streaming-als',
+  'als-trending': 'streaming-als-trending',
   trending: 'streaming-trending',
 };
 
@@ -58,6 +60,9 @@ export interface SharedLists {
   readonly ranking: RankingReader;
   /** The items of the last hour, best first. */
   readonly trending: (category: string | undefined) => RankedList;
+  /** Of als-trending: how much als counts beside what trends, 0 to 1. */
+  readonly alsWeight: number;
+  readonly titleOf: (item: string) => string;
 }
 
 /** Earlier ones come first. */
@@ -106,10 +111,12 @@ function leading(
     strategy,
   }: Question & { readonly strategy: Exclude<Strategy, 'category-popularity'> },
   isExcluded: (item: string) => boolean,
-  { ranking, trending }: SharedLists,
+  { ranking, trending, alsWeight, titleOf }: SharedLists,
 ): RankedList {
   if (strategy === 'trending') return trending(category);
-  return ranking.ranked({ latest: reader.latest(user), by: strategy, n, category, isExcluded, explain });
+  const [seen, trends] = [() => reader.seen(user), () => trending(category)];
+  const own = { latest: reader.latest(user), seen, trending: trends, titleOf };
+  return ranking.ranked({ ...own, by: strategy, alsWeight, n, category, isExcluded, explain });
 }
 
 /** All items have the same fields in the same order: spreading objects, and objects of several shapes, would take longer than all else. */

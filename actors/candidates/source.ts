@@ -43,7 +43,14 @@ export interface RankedCandidate extends RankedItem {
 
 export interface RankingQuestion {
   readonly latest: LatestItems;
-  readonly by: 'hybrid' | 'co-visitation';
+  /** All that the user did, as far as it is remembered. */
+  readonly seen: () => ReadonlyMap<string, number>;
+  readonly trending: () => RankedList;
+  /** For explanations: its title, or else its id. */
+  readonly titleOf: (item: string) => string;
+  readonly by: Exclude<Strategy, 'category-popularity' | 'trending'>;
+  /** Of als-trending: how much als counts beside what trends, 0 to 1. */
+  readonly alsWeight: number;
   /** The most candidates. */
   readonly n: number;
   readonly category: string | undefined;
@@ -67,6 +74,8 @@ export interface RankingReport {
   readonly hitRates: readonly { readonly model: string; readonly hitRate: number }[];
   /** Those that all contexts have in common. */
   readonly weights: readonly { readonly feature: string; readonly weight: number }[];
+  /** The latest training of factors: when (epoch ms), of how many items, with how many numbers each. Absent: there was none. */
+  readonly factors: { readonly trainedMs: number; readonly items: number; readonly rank: number } | undefined;
 }
 
 /** What all users' lists are made of. */

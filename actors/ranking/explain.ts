@@ -19,6 +19,7 @@ export function explain(
   weights: Float64Array,
   known: Knowledge,
   history: readonly number[],
+  titleOf: (item: string) => string,
 ): Explanation {
   const { features, count, values } = rows;
   const leads = new Map<string, number>();
@@ -38,12 +39,26 @@ export function explain(
   );
   return {
     // Of none is an item that was only looked for in its category.
-    reason: REASONS[source ?? 'category'](known, items[place]!, history),
+    reason: REASONS[source ?? 'category'](known, items[place]!, history, titleOf),
     contributions: led.slice(0, CONTRIBUTIONS_MAX).map(([sign, own]) => ({ source: sign, share: own / total })),
   };
 }
 
-type Reason = (known: Knowledge, item: number, history: readonly number[]) => string;
+/** `share`: how much of the score is of taste; the rest is of the trend. */
+export function explainTaste(share: number): Explanation {
+  const contributions = [
+    { source: 'als', share },
+    { source: 'trending', share: 1 - share },
+  ];
+  return {
+    reason: share >= 0.5 ? LIKED : 'trending in the last hour',
+    contributions: contributions.filter((one) => one.share > 0).sort((a, b) => b.share - a.share),
+  };
+}
+
+const LIKED = 'liked by people with a taste like yours';
+
+type Reason = (known: Knowledge, item: number, history: readonly number[], titleOf: (item: string) => string) => string;
 
 const ofCategory =
   (words: string): Reason =>
@@ -53,10 +68,10 @@ const ofCategory =
 /** Names the item of the history that it goes with most. */
 const with_ =
   (list: 'together' | 'next' | 'similar', words: string): Reason =>
-  ({ signals, neighboursOf }, item, history) => {
+  ({ signals, neighboursOf }, item, history, titleOf) => {
     const weights = history.slice(0, LATEST_MAX).map((own) => neighboursOf(own)?.[list].weightOf(item) ?? 0);
     const strongest = weights.indexOf(Math.max(...weights));
-    return strongest < 0 ? words : `${words} ${signals.text(history[strongest]!)}`;
+    return strongest < 0 ? words : `${words} ${titleOf(signals.text(history[strongest]!))}`;
   };
 
 const REASONS: Readonly<Record<SourceName, Reason>> = {
@@ -70,4 +85,5 @@ const REASONS: Readonly<Record<SourceName, Reason>> = {
   transitions: with_('next', 'often seen next after'),
   'item-knn': with_('similar', 'seen by those who saw'),
   recent: () => 'you saw it before',
+  als: () => LIKED,
 };

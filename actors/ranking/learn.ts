@@ -15,6 +15,7 @@ import type { Knowledge } from './sources.js';
 import { learn, scored, type Weights } from '../maths/rank/listwise-logit.js';
 import { NONE } from '../maths/rank/neighbour-list.js';
 import type { sampledEvents } from '../model.js';
+import { ItemFactors, type StoredFactors } from './factors.js';
 import { FadedCounts } from './faded-counts.js';
 import { type ItemSignals, type ItemSignalTables, signalsOf } from './item-signals.js';
 import { type LatestItems, NO_ITEMS, withItem } from '../maths/rank/latest-items.js';
@@ -36,6 +37,7 @@ export interface RankingState {
   readonly users: Keyed<LatestItems>;
   readonly weights: Value<Weights>;
   readonly scores: Value<RunningScores>;
+  readonly factors: Value<StoredFactors>;
 }
 
 export interface LearningOptions {
@@ -72,7 +74,7 @@ export class RankingLearner {
     private readonly options: LearningOptions,
   ) {
     this.signals = signalsOf(state);
-    this.ranker = new Ranker(knowledgeOf(this.signals, state.neighbours));
+    this.ranker = new Ranker(knowledgeOf(this.signals, state));
   }
 
   take(frame: Events): void {
@@ -156,9 +158,13 @@ export class RankingLearner {
   }
 }
 
-export const knowledgeOf = (signals: ItemSignals, neighbours: NeighboursState): Knowledge => ({
+export const knowledgeOf = (
+  signals: ItemSignals,
+  { neighbours, factors }: Pick<RankingState, 'neighbours' | 'factors'>,
+): Knowledge => ({
   signals,
   faded: new FadedCounts(signals),
   neighboursOf: (item) => neighbours.get(String(item)),
   categoryNeighbours: (category) => neighbours.get(keyOfCategory(category)),
+  factors: new ItemFactors(signals, factors),
 });

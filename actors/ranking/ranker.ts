@@ -8,6 +8,7 @@
  *   brand, price          1 if it has the newest item's brand; |Δ log(1 + price)| to the newest item that has one
  *   age, idle, new        log(1 + s) since its first and since its latest event; 1 if it has at most 2 events
  *   after                 log(1 + next(newest, x))
+ *   als-score             taste(x) (factors.ts)
  *
  *   context   the length of the history (none, 1, 2 to 4, more), and whether more than 30 minutes passed since its newest item
  *
@@ -15,10 +16,11 @@
  * and event.
  */
 import type { FeatureRows } from '../maths/rank/listwise-logit.js';
+import { LATEST_MAX } from '../maths/rank/latest-items.js';
 import { Scoreboard } from '../maths/rank/scoreboard.js';
 import { LOGS } from './faded-counts.js';
 import { HALF_LIVES_MS } from './item-signals.js';
-import { type Knowledge, type Situation, SOURCE_NAMES, SOURCES } from './sources.js';
+import { type Judged, type Knowledge, type Situation, SOURCE_NAMES, SOURCES } from './sources.js';
 
 const POPULARITIES = [...Object.keys(HALF_LIVES_MS), 'ever'].map((one) => `log-count-${one}`);
 export const FEATURES: readonly string[] = [
@@ -26,7 +28,7 @@ export const FEATURES: readonly string[] = [
   ...POPULARITIES,
   'seen',
   ...['same-category', 'recent-category', 'category-share', 'same-brand', 'price-distance'],
-  ...['age', 'idle', 'new', 'after'],
+  ...['age', 'idle', 'new', 'after', 'als-score'],
 ];
 /** What each of them is a sign of, as explanations name it. */
 export const SIGNS: readonly string[] = [
@@ -34,7 +36,7 @@ export const SIGNS: readonly string[] = [
   ...POPULARITIES.map(() => 'popularity'),
   'history',
   ...['category-fit', 'category-fit', 'category-fit', 'same-brand', 'price-distance'],
-  ...['age', 'age', 'age', 'transitions'],
+  ...['age', 'age', 'age', 'transitions', 'als'],
 ];
 const WIDTH = FEATURES.length;
 const [POPULARITY_AT, COUNTS] = [SOURCE_NAMES.length, LOGS];
@@ -50,6 +52,9 @@ export function contextOf(length: number, sinceMs: number): number {
   const long = length < 2 ? length : length < 5 ? 2 : 3;
   return long * 2 + Number(length > 0 && sinceMs > PAUSE_MS);
 }
+
+/** Of the newest item by the one before. */
+const TASTE_FADE = 0.8;
 
 export interface Candidates {
   /** Numbers of items. */
@@ -79,7 +84,8 @@ export class Ranker {
 
   /** `others`: further candidates. */
   candidates({ history, atMs }: Situation, others: readonly number[] = []): Candidates {
-    const situation = { history, atMs: Math.floor(atMs / 1000) * 1000 };
+    const taste = this.known.factors.taste(history.slice(0, LATEST_MAX), (m) => TASTE_FADE ** m);
+    const situation = { history, atMs: Math.floor(atMs / 1000) * 1000, taste };
     const lists = SOURCE_NAMES.map((name) => SOURCES[name](this.known, situation, this.board));
     const items = this.distinct([...lists, others], history[0]);
     if (this.values.length < items.length * WIDTH) this.values = new Float64Array(items.length * WIDTH * 2);
@@ -113,9 +119,9 @@ export class Ranker {
     return items;
   }
 
-  private fill(items: readonly number[], values: Float64Array, situation: Situation): void {
+  private fill(items: readonly number[], values: Float64Array, situation: Judged): void {
     const { signals, faded, neighboursOf } = this.known;
-    const { history, atMs } = situation;
+    const { history, atMs, taste } = situation;
     const [last] = history;
     const table = signals.rows.values;
     const own = new Set(history);
@@ -162,6 +168,8 @@ export class Ranker {
       values[at++] = Math.log1p(Math.max(0, atMs - table.lastTime[item]!) / 1000);
       values[at++] = table.count[item]! <= 2 ? 1 : 0;
       if (after !== undefined) values[at] = Math.log1p(after.weightOf(item));
+      at++;
+      if (taste !== undefined) values[at] = taste.score(item);
     }
     for (let x = 0; x < items.length; x++) {
       const at = x * WIDTH + POPULARITY_AT;

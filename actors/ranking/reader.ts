@@ -3,16 +3,24 @@
  *
  *   hybrid          by the learnt weights; score = softmax over all candidates: how likely each is the next
  *   co-visitation   by Σ over m < 3 of 0.7^m · together(j, x), then by what is popular; score = 21 / (21 + rank), as the feature
+ *   als, als-trending    by-taste.ts
  *   similar(i, x)   similar(i, x) / √((n(x) + 2) (n(i) + 2))
  */
 import type { Value } from '../../runtime/contract/stage.js';
 import { scored, weightsIn, type Weights } from '../maths/rank/listwise-logit.js';
-import { STREAMING_CO_VISITATION, STREAMING_HYBRID } from '../model.js';
-import { explain } from './explain.js';
+import { STREAMING_ALS, STREAMING_ALS_TRENDING, STREAMING_CO_VISITATION, STREAMING_HYBRID } from '../model.js';
+import { tasted, type Trend } from './by-taste.js';
+import { explain, explainTaste } from './explain.js';
 import { contextOf, FEATURES, Ranker } from './ranker.js';
 import { JUDGED_MODELS, type RunningScores } from './running-scores.js';
 import { type Knowledge, SOURCE_NAMES } from './sources.js';
-import type { RankedCandidate, RankingQuestion, RankingReader, SimilarItem } from '../candidates/source.js';
+import type {
+  Explanation,
+  RankedCandidate,
+  RankingQuestion,
+  RankingReader,
+  SimilarItem,
+} from '../candidates/source.js';
 
 const TOGETHER = SOURCE_NAMES.indexOf('co-visitation');
 const POPULAR = SOURCE_NAMES.indexOf('popular');
@@ -24,41 +32,70 @@ export function rankingReaderOf(
 ): RankingReader {
   const ranker = new Ranker(known);
   const { signals } = known;
-  const ranked = (question: RankingQuestion): readonly RankedCandidate[] => {
-    const { latest, by, n, category, isExcluded } = question;
+  const candidate = (question: RankingQuestion, item: number, rank: number, score: number, kind: number) => ({
+    // Without spreads, which would take longer than all else.
+    item: signals.text(item),
+    category: question.category ?? signals.categoryText(item),
+    score,
+    interest: NaN,
+    interestRank: 0,
+    rank,
+    kind,
+    facts: signals.factsOf(item),
+    explanation: undefined as Explanation | undefined,
+  });
+  const bySources = (question: RankingQuestion, fits: (item: number) => boolean): readonly RankedCandidate[] => {
+    const { latest, by, n, category } = question;
     const history = signals.known(latest.items);
     const atMs = Math.max(signals.latestMs, latest.times[0] ?? -Infinity);
-    const of = category === undefined ? undefined : signals.categoryNumber(category);
-    const candidates = ranker.candidates({ history, atMs }, of === undefined ? [] : signals.group(of));
+    const others = category === undefined ? [] : signals.group(signals.categoryNumber(category));
+    const candidates = ranker.candidates({ history, atMs }, others);
     const context = contextOf(history.length, atMs - (latest.times[0] ?? atMs));
     const ranks = by === 'hybrid' ? scored(weights.get(), candidates.rows, context) : listed(candidates.rows);
-    const best = firstOf(candidates.items, ranks, n, (item) => {
-      if (of !== undefined && !signals.categoriesOf(item).includes(of)) return false;
-      return !isExcluded(signals.text(item));
-    });
+    const best = firstOf(candidates.items, ranks, n, fits);
     const total = by === 'hybrid' ? ranks.reduce((sum, score) => sum + Math.exp(score - ranks[best[0]!]!), 0) : 0;
     const kind = by === 'hybrid' ? STREAMING_HYBRID : STREAMING_CO_VISITATION;
     const model = by === 'hybrid' ? weightsIn(weights.get(), candidates.rows.features, context) : ONLY_TOGETHER;
-    // Without spreads, which would take longer than all else.
     return best.map((place, i) => {
-      const item = candidates.items[place]!;
-      return {
-        item: signals.text(item),
-        category: category ?? signals.categoryText(item),
-        score: by === 'hybrid' ? Math.exp(ranks[place]! - ranks[best[0]!]!) / total : ranks[place]!,
-        interest: NaN,
-        interestRank: 0,
-        rank: i + 1,
-        kind,
-        facts: signals.factsOf(item),
-        explanation: question.explain ? explain(candidates, place, model, known, history) : undefined,
-      };
+      const score = by === 'hybrid' ? Math.exp(ranks[place]! - ranks[best[0]!]!) / total : ranks[place]!;
+      const one = candidate(question, candidates.items[place]!, i + 1, score, kind);
+      if (question.explain) one.explanation = explain(candidates, place, model, known, history, question.titleOf);
+      return one;
     });
+  };
+  const ofTaste = (question: RankingQuestion, fits: (item: number) => boolean): readonly RankedCandidate[] => {
+    const { by, n, explain: isExplained } = question;
+    const history = signals.known([...question.seen().keys()]);
+    const trend = by === 'als' ? undefined : trendOf(question);
+    const kind = by === 'als' ? STREAMING_ALS : STREAMING_ALS_TRENDING;
+    return tasted(known, history, n, fits, trend).map(({ item, score, ofTaste: share }, i) => {
+      const one = candidate(question, item, i + 1, score, kind);
+      if (isExplained) one.explanation = explainTaste(share);
+      return one;
+    });
+  };
+  const trendOf = ({ trending, alsWeight }: RankingQuestion): Trend => ({
+    values: new Map(
+      trending().flatMap(({ item, score }) => {
+        const number = signals.find(item);
+        return number === undefined ? [] : [[number, score] as const];
+      }),
+    ),
+    alpha: alsWeight,
+  });
+  const ranked = (question: RankingQuestion): readonly RankedCandidate[] => {
+    const { by, category, isExcluded } = question;
+    const of = category === undefined ? undefined : signals.categoryNumber(category);
+    const fits = (item: number): boolean => {
+      if (of !== undefined && !signals.categoriesOf(item).includes(of)) return false;
+      return !isExcluded(signals.text(item));
+    };
+    return by === 'als' || by === 'als-trending' ? ofTaste(question, fits) : bySources(question, fits);
   };
   return {
     ranked,
     similar: (item, n, category) => similarTo(known, item, n, category),
-    revision: () => signals.counted,
+    revision: () => signals.counted + (known.factors.facts?.trainedMs ?? 0),
     report: () => {
       const { judged, rates } = scores.get();
       const { values } = weights.get();
@@ -66,6 +103,7 @@ export function rankingReaderOf(
         judged,
         hitRates: JUDGED_MODELS.map((model, i) => ({ model, hitRate: rates[i]! })),
         weights: FEATURES.map((feature, k) => ({ feature, weight: values[k]! })),
+        factors: known.factors.facts,
       };
     },
   };

@@ -9,10 +9,12 @@
  *   transitions       Σ over m < 3:                                         0.6^m · next(j, x)
  *   item-knn          Σ over m < 20:                                        0.9^m · similar(j, x) / √((n(x) + 2) (n(j) + 2))
  *   recent            the history itself
+ *   als               taste(x) (factors.ts), with weight 0.8^m
  *
  *   j = history[m], m = 0 the newest        lately(x) = 2^(lately(x, 6 h) − T / 6 h)      n  count      weight(c) = Σ over m < 20 with c of 0.8^m / k
  */
 import type { Scoreboard } from '../maths/rank/scoreboard.js';
+import type { ItemFactors, Taste } from './factors.js';
 import type { FadedCounts } from './faded-counts.js';
 import type { ItemSignals } from './item-signals.js';
 import type { Neighbours } from './neighbours.js';
@@ -22,6 +24,7 @@ export interface Knowledge {
   readonly faded: FadedCounts;
   readonly neighboursOf: (item: number) => Neighbours | undefined;
   readonly categoryNeighbours: (category: number) => Neighbours | undefined;
+  readonly factors: ItemFactors;
 }
 
 /** What a user did, in items that are known, newest first; and when the question comes, epoch ms. */
@@ -30,7 +33,12 @@ export interface Situation {
   readonly atMs: number;
 }
 
-type Source = (known: Knowledge, situation: Situation, board: Scoreboard) => readonly number[];
+/** With what is found out once for all sources. */
+export interface Judged extends Situation {
+  readonly taste: Taste | undefined;
+}
+
+type Source = (known: Knowledge, situation: Judged, board: Scoreboard) => readonly number[];
 
 export const DEPTH = 50;
 
@@ -127,6 +135,7 @@ export const SOURCES = {
   transitions: neighbours('next', 0.6),
   'item-knn': similar,
   recent: (_, { history }) => history.slice(0, DEPTH),
+  als: (_, { taste }) => taste?.best(DEPTH) ?? [],
 } satisfies Record<string, Source>;
 
 export type SourceName = keyof typeof SOURCES;

@@ -89,6 +89,8 @@ export interface Ranking {
     readonly judged: number;
     readonly hitRates: readonly { readonly model: string; readonly hitRate: number }[];
     readonly weights: readonly { readonly feature: string; readonly weight: number }[];
+    /** Of items: when they were trained (epoch ms), how many items have them, and how many numbers each. Absent: none were trained yet. */
+    readonly factors: { readonly trainedMs: number; readonly items: number; readonly rank: number } | undefined;
   };
 }
 

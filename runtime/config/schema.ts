@@ -172,9 +172,10 @@ const pipeline = z.strictObject({
     .prefault({}),
   listSize: whole(1, 100, 'the most items of an answer').default(100),
   strategy: oneOf(
-    ['hybrid', 'category-popularity', 'co-visitation', 'trending'],
+    ['hybrid', 'category-popularity', 'co-visitation', 'als', 'als-trending', 'trending'],
     'what decides the order of lists, where a question does not say',
   ).default('hybrid'),
+  alsWeight: amount(0, 1, 'of als-trending: how much als counts beside what trends').default(0.7),
   popularity: popularity.prefault({}),
   trending: trending.prefault({}),
   duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),
@@ -193,6 +194,14 @@ const history = z.strictObject({
     'accepted events are retained with all their fields, up to this size; 0 for no history',
   ).default(1_000),
   days: amount(0.01, 36_600, 'and for so long').default(30),
+});
+
+const training = z.strictObject({
+  everyMinutes: amount(
+    0,
+    60 * 24 * 366,
+    'how often factors of items are trained from the history, beside the stream; 0 for never',
+  ).default(60),
 });
 
 const sources = z.strictObject({
@@ -303,6 +312,7 @@ export const configSchema = z.strictObject({
     'which log lines are written (default: info for start, else warn)',
   ).optional(),
   history: history.prefault({}),
+  training: training.prefault({}),
   pipeline: pipeline.prefault({}),
 });
 

@@ -1,5 +1,5 @@
 /**
- * Writes files into mailboxes: chunks for parse, table rows for popularity and watermark. Each is an upstream like any other: one writer per subject,
+ * Writes into mailboxes what comes from outside the pipeline: chunks of files for parse, table rows for popularity and watermark, factors for ranking-learner. Each is an upstream like any other: one writer per subject,
  * fenced; after a crash it resumes after the subject's last message.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -75,6 +75,25 @@ export async function writeChunks(
     });
     line.enqueue({ ...NO_OUTPUT, first: sequence, sequence }, toBinary(EnvelopeSchema, envelope));
     onChunk(chunk);
+  }
+  await outbox.settled();
+}
+
+/** Writes frames into the one mailbox of a stage, behind all that the source has written before; resolves when the last is acknowledged. */
+export async function appendFrames(
+  options: WriterOptions,
+  frames: Iterable<Frame>,
+  { to, from }: ChunkTarget,
+): Promise<void> {
+  const { line, outbox } = await openLine(options, to, 0, from);
+  let { sequence } = line.published;
+  for (const frame of frames) {
+    await outbox.room(CHUNKS_IN_FLIGHT - 1, Infinity);
+    options.signal.throwIfAborted();
+    sequence++;
+    const body = { case: 'frame' as const, value: encodeFrame(frame) };
+    const envelope = create(EnvelopeSchema, { first: sequence, sequence, lastPart: true, body });
+    line.enqueue({ ...NO_OUTPUT, first: sequence, sequence }, toBinary(EnvelopeSchema, envelope));
   }
   await outbox.settled();
 }

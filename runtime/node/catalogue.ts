@@ -44,6 +44,11 @@ export class Catalogue implements ItemCatalogue {
     return { itemId, title, category, brand, price, updatedAtMs };
   }
 
+  /** Its id, if it has none. */
+  titleOf(itemId: string): string {
+    return this.readerIfAny()?.get(itemId)?.title ?? itemId;
+  }
+
   unknown(): readonly UnknownItem[] {
     return this.readers(0)
       .reader.unknown()

@@ -74,6 +74,8 @@ export interface NodeOptions {
   readonly popularity?: string;
   /** The folder to watch for files of events. */
   readonly folder?: FolderOptions;
+  /** Factors of items are trained so often. */
+  readonly trainEveryMs?: number;
   readonly grpc: Pick<GrpcServerOptions, 'tls' | 'auth' | 'limits' | 'reloadEveryMs'> & {
     readonly host: string;
     readonly port: number;
@@ -153,7 +155,7 @@ export async function startNode(
     const facades = await startFacades(linked, hosts, phase);
     const cluster = await join(linked, hosts, facades.grpc);
     await viewOpened(hosts.view.host);
-    const beside = startBeside(linked);
+    const beside = startBeside(linked, hosts);
     // Current statuses: earlier ones list no instances, and so none that is missing (HEALTH-1).
     await hosts.threads.freshStatuses();
     const node: Composed = { ...linked, hosts, ...facades, cluster, beside };
@@ -211,7 +213,7 @@ type Begun = Start & Awaited<ReturnType<typeof begin>>;
 
 /** Modules that are slow to load, loaded while NATS starts. */
 async function loadParts() {
-  const [actors, hosts, grpc, publisher, events, http, past, folder] = await Promise.all([
+  const [actors, hosts, grpc, publisher, events, http, past, folder, training] = await Promise.all([
     import('../../actors/topology.js'),
     import('./hosts.js'),
     import('../../connectors/grpc/server/server.js'),
@@ -220,8 +222,9 @@ async function loadParts() {
     import('./http-facade.js'),
     import('./popularity-past.js'),
     import('./watched-folder.js'),
+    import('../training/schedule.js'),
   ]);
-  return { actors, hosts, grpc, publisher, events, http, past, folder };
+  return { actors, hosts, grpc, publisher, events, http, past, folder, training };
 }
 
 /** Connections of this thread; the streams exist. */
@@ -307,20 +310,22 @@ interface Beside {
   readonly swept: Promise<void>;
   readonly loaded: Promise<void>;
   readonly folder: FolderWatch | undefined;
+  readonly trained: Promise<void>;
 }
 
-function startBeside(linked: Linked): Beside {
+function startBeside(linked: Linked, hosts: StartedHosts): Beside {
   const { connection, logger, undo } = linked;
   const abort = new AbortController();
   const { signal } = abort;
   const swept = sweepCopies(connection, { clock: systemClock, logger, signal });
   const loaded = loadPast(linked, signal);
   const folder = watchFolder(linked, signal);
+  const trained = trainFactors(linked, hosts, signal);
   undo.add('the work beside the pipeline', () => {
     abort.abort();
-    return Promise.all([swept, loaded, folder?.ended]);
+    return Promise.all([swept, loaded, folder?.ended, trained]);
   });
-  return { abort, swept, loaded, folder };
+  return { abort, swept, loaded, folder, trained };
 }
 
 /** Never rejects. */
@@ -343,6 +348,21 @@ function watchFolder({ parts, options, connection, log, logger, onFatal }: Linke
   return parts.folder.watchFolder({
     ...{ ...folder, parse: pipeline.parse, log, streamBytesMax, leaseMs, clock: systemClock, logger, signal, onFatal },
     table: () => openFileRecords(connection, options),
+  });
+}
+
+async function trainFactors(
+  { options, nats, topology, logger, parts }: Linked,
+  { statuses, views }: StartedHosts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { trainEveryMs: everyMs } = options;
+  if (everyMs === undefined) return;
+  const first = topology.stages.find(({ key }) => key === 'source')!.id;
+  await parts.training.trainEvery({
+    ...{ everyMs, job: { nats: nats.options }, clock: systemClock, logger, signal },
+    isOurs: () => statuses().some(({ stage, partition }) => stage === first && partition === 0),
+    trainedMs: () => views.ranking.report().factors?.trainedMs,
   });
 }
 
@@ -416,6 +436,7 @@ async function stopNode(node: Composed, unwatched: Promise<void>, deadlineMs: nu
   await deadline.step('removal of unfinished copies', () => beside.swept);
   await deadline.step('the popularity table', () => beside.loaded);
   await deadline.step('the watched folder', async () => beside.folder?.ended);
+  await deadline.step('training', () => beside.trained);
   await deadline.step('the connections of the façade', () =>
     Promise.all([log, browsableLogs].map((one) => one.close())),
   );

@@ -141,7 +141,12 @@ export function countedAnswers(answers: ViewAnswers, count: (kind: AnswerKind) =
 export function viewsOf(
   host: () => Host,
   topology: Topology,
-  { listSize, trending, strategy = 'hybrid' }: Pick<PipelineOptions, 'listSize' | 'trending' | 'strategy'>,
+  {
+    listSize,
+    trending,
+    strategy = 'hybrid',
+    alsWeight = 0.7,
+  }: Pick<PipelineOptions, 'listSize' | 'trending' | 'strategy' | 'alsWeight'>,
   staleAfterMs: number,
 ): Views {
   const [ofUsers, ofTrending] = [new Listeners(), new Listeners()];
@@ -155,6 +160,8 @@ export function viewsOf(
   const shared = (): SharedLists => ({
     ranking: ranking(0).reader,
     trending: (category) => trendingRanks(trends(0).reader('last-hour', 'score', category)),
+    alsWeight,
+    titleOf: (item) => catalogue.titleOf(item),
   });
   const userOptions = {
     catalogue,

@@ -7,6 +7,7 @@ interface Ranking {
   report(): {
     readonly judged: number;
     readonly hitRates: readonly { readonly model: string; readonly hitRate: number }[];
+    readonly factors: { readonly trainedMs: number } | undefined;
   };
 }
 
@@ -27,4 +28,11 @@ export function registerRankingMetrics(registry: Registry, ranking: Ranking): vo
   registerGauge(registry, { name: 'rivulet_ranking_hit_rate', help: rate, labelNames: ['model'] }, () =>
     (report()?.hitRates ?? []).map(({ model, hitRate }) => ({ labels: { model }, value: hitRate })),
   );
+  const trained = 'When the factors were trained that als is ranked by, unix seconds; none before the first training';
+  registerGauge(registry, { name: 'rivulet_ranking_factors_trained_timestamp_seconds', help: trained }, () => [
+    { labels: {}, value: trainedSeconds(report()?.factors) },
+  ]);
 }
+
+const trainedSeconds = (factors: { readonly trainedMs: number } | undefined): number | undefined =>
+  factors && factors.trainedMs / 1000;

@@ -27,6 +27,12 @@ const readerOf = (driver: StageDriver) => rankingReader(driver.instance.states()
 const ask = (driver: StageDriver, items: readonly string[], question: Partial<RankingQuestion> = {}) =>
   readerOf(driver).ranked({
     latest: { items, times: items.map((_, i) => START - i) },
+    ...{
+      seen: () => new Map(items.map((item) => [item, START])),
+      trending: () => [],
+      titleOf: (item) => item,
+      alsWeight: 0.7,
+    },
     ...{ by: 'hybrid', n: 10, category: undefined, isExcluded: () => false, explain: false, ...question },
   });
 const itemsOf = (ranked: readonly { readonly item: string }[]): string[] => ranked.map(({ item }) => item);

@@ -12,7 +12,7 @@ import { scorerOf } from '../../actors/maths/als/scores.js';
 import { sparse, type Sparse, transposed } from '../../actors/maths/als/sparse.js';
 import { topLists } from '../../actors/maths/evaluation/top-lists.js';
 import { seededRandom } from '../../actors/maths/random.js';
-import { alsThreads } from '../../runtime/cli/evaluate/als-threads.js';
+import { alsThreads } from '../../runtime/training/als-threads.js';
 import { loadAverage, percentile, round, say } from './machine.js';
 
 const [USERS, ITEMS, ENTRIES] = [6_040, 3_706, 1_000_000];

@@ -45,6 +45,7 @@ it('reports how good the lists are', async () => {
     judged: 40,
     models: [{ model: 'popular', hit_rate: 0.25 }],
     weights: [{ feature: 'popular', weight: 0.5 }],
+    factors: { trained_at: '2026-01-02T00:00:00.000Z', items: 900, rank: 32 },
   });
 });
 

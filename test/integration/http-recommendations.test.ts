@@ -52,7 +52,7 @@ describe('GET /reco/{user_id}', () => {
   it('by a strategy that there is not is refused, with those that there are', async () => {
     const { ask } = await asked();
     const { json } = await ask('/reco/512?strategy=magic');
-    const detail = 'is "magic": must be one of hybrid, category-popularity, co-visitation, trending';
+    const detail = 'is "magic": must be one of hybrid, category-popularity, co-visitation, als, als-trending, trending';
     expect(json).toMatchObject({ status: 400, errors: [{ field: 'strategy', detail }] });
   });
 

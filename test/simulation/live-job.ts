@@ -248,7 +248,13 @@ function checkView(world: World, folds: ReadonlyMap<string, MailboxProcessor>, {
 /** Candidates, weights and similar items: what is recovered, and what is folded in one go. */
 function rankingOf(processor: MailboxProcessor): unknown {
   const reader = rankingReader(processor.instance.states());
-  const ask = { n: 10, category: undefined, isExcluded: () => false, explain: true };
+  const none = {
+    seen: () => new Map<string, number>(),
+    trending: () => [],
+    titleOf: (item: string) => item,
+    alsWeight: 1,
+  };
+  const ask = { ...none, n: 10, category: undefined, isExcluded: () => false, explain: true };
   return ['i0', 'i1', 'i2', 'i3', 'i4'].map((item) => [
     reader.similar(item, 10, undefined),
     reader.ranked({ ...ask, by: 'hybrid', latest: { items: [item, 'i0'], times: [START_MS, START_MS - 1] } }),

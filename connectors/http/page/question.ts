@@ -15,6 +15,8 @@ export const STRATEGIES: Readonly<Record<string, string>> = {
   hybrid: 'Hybrid',
   'category-popularity': 'By interests',
   'co-visitation': 'Seen together',
+  als: 'By taste',
+  'als-trending': 'Taste and trend',
   trending: 'Trending',
 };
 

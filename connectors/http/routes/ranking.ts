@@ -14,8 +14,17 @@ const rankingSchema = z
       }),
     ),
     weights: z.array(z.object({ feature: z.string(), weight: z.number() })),
+    factors: z
+      .object({ trained_at: z.iso.datetime(), items: z.int(), rank: z.int() })
+      .nullable()
+      .describe('What als is ranked by; null: nothing was trained yet (training.everyMinutes, or `rivulet train`)'),
   })
   .meta({ id: 'Ranking' });
+
+const factorsOf = ({ trainedMs, ...sizes }: NonNullable<ReturnType<Ranking['report']>['factors']>) => ({
+  trained_at: new Date(trainedMs).toISOString(),
+  ...sizes,
+});
 
 export function rankingRoutes(app: App, ranking: Ranking): void {
   app.get(
@@ -29,9 +38,12 @@ export function rankingRoutes(app: App, ranking: Ranking): void {
       },
     },
     (_, reply) => {
-      const { judged, hitRates, weights } = ranking.report();
+      const { judged, hitRates, weights, factors } = ranking.report();
       const models = hitRates.map(({ model, hitRate }) => ({ model, hit_rate: hitRate }));
-      void reply.header('cache-control', 'no-store').send({ judged, models, weights: [...weights] });
+      void reply.header('cache-control', 'no-store').send({
+        ...{ judged, models, weights: [...weights] },
+        factors: factors === undefined ? null : factorsOf(factors),
+      });
     },
   );
 }

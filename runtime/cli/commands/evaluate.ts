@@ -1,4 +1,4 @@
-/** The command that judges models. */
+/** Commands that train models and judge them. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SOLVERS } from '../../../actors/maths/als/options.js';
 import { THREADS_MAX } from '../../../actors/maths/als/training.js';
@@ -9,9 +9,12 @@ import { SPLITS } from '../../../actors/maths/evaluation/splits.js';
 import { JUDGED_MODELS } from '../../../actors/ranking/running-scores.js';
 import type { EvaluateOptions } from '../evaluate/evaluate.js';
 import { FORMATS } from '../evaluate/interactions.js';
-import { positiveNumber, wholeNumber } from '../settings.js';
+import type { TrainCommandOptions } from '../evaluate/train.js';
+import { FACTOR_OPTIONS } from '../../training/item-factors.js';
+import { instantFlag, NODE_ABOUTS, NODE_KEYS, positiveNumber, wholeNumber, withSettings } from '../settings.js';
 
 export function evaluateCommands(rivulet: Command): void {
+  train(rivulet);
   rivulet
     .command('evaluate')
     .summary('how good the lists of models are, on a file of interactions')
@@ -80,6 +83,35 @@ Examples:
       const { evaluateCommand } = await import('../evaluate/evaluate.js');
       await evaluateCommand(options);
     });
+}
+
+function train(rivulet: Command): void {
+  const { rank, alpha, regularisation, iterations, seed } = FACTOR_OPTIONS;
+  const command = rivulet
+    .command('train')
+    .summary('train factors of items from the history, for the lists of a running deployment')
+    .description(
+      'Trains factors of items (implicit ALS) from the events of the history. All nodes then rank by them: a source and a sign of hybrid, and the lists of als\n' +
+        'and als-trending. A node does it by itself every training.everyMinutes.',
+    )
+    .option('--from <time>', 'only events of this event time or later, as in 2026-11-01', instantFlag)
+    .addOption(new Option('--rank <n>', 'numbers per vector').argParser(wholeNumber(1, 512)).default(rank))
+    .addOption(
+      new Option('--alpha <n>', 'how much more an event counts than none').argParser(positiveNumber).default(alpha),
+    )
+    .addOption(new Option('--regularisation <n>', 'λ').argParser(positiveNumber).default(regularisation))
+    .addOption(new Option('--iterations <n>', 'of ALS').argParser(wholeNumber(1, 1000)).default(iterations))
+    .addOption(new Option('--seed <n>', 'of the first vectors').argParser(wholeNumber(0, 2 ** 32 - 1)).default(seed))
+    .option('--threads <n>', 'the result is the same (default: all cores)', wholeNumber(1, THREADS_MAX))
+    .option('--json', 'print the figures as JSON')
+    .action(async (options: TrainCommandOptions) => {
+      const { trainCommand } = await import('../evaluate/train.js');
+      await trainCommand(options);
+    });
+  withSettings(command, NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
+    'after',
+    '\nExamples:\n  rivulet train\n  rivulet train --from 2026-11-01 --rank 64',
+  );
 }
 
 function share(text: string): number {

@@ -42,15 +42,16 @@ export async function evaluateCommand(options: EvaluateOptions): Promise<void> {
   await (how === 'prequential' ? evaluateStream(options) : evaluateSplit({ ...options, split: how }));
 }
 
-async function evaluateStream({ input, format, k, models, json, ratings }: EvaluateOptions): Promise<void> {
+async function evaluateStream({ input, format, k, models, json, ratings, threads }: EvaluateOptions): Promise<void> {
   if (ratings === true)
     throw usage('--ratings has no prequential split', 'give another --split, or leave --ratings out');
   mustBeKnown(models, JUDGED_MODELS, 'the prequential split');
   const events = await readEvents(input, format);
   const bar = progressBar(0, '{what}  {duration_formatted}', json === true);
-  const judged = judgeStream(events, k, (what) => {
+  const onProgress = (what: string): void => {
     bar.update(0, what);
-  });
+  };
+  const judged = judgeStream(events, k, onProgress, threads);
   bar.end();
   const chosen = {
     ...judged,

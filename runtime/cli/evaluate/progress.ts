@@ -1,7 +1,7 @@
 /** What an evaluation is doing, for people who wait for it; and on how many threads. */
 import type { Training } from '../../../actors/maths/als/als.js';
 import type { AlsOptions } from '../../../actors/maths/als/options.js';
-import { alsThreads } from './als-threads.js';
+import { alsThreads } from '../../training/als-threads.js';
 
 export type OnProgress = (what: string) => void;
 

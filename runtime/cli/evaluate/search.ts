@@ -3,7 +3,7 @@
  *
  * A point of the grid is trained until its nDCG (of lists) or RMSE (of ratings) has got no better for three iterations. The test part is not looked at.
  */
-import { alsThreads } from './als-threads.js';
+import { alsThreads } from '../../training/als-threads.js';
 import { type Factors, scoreOf, trainAls } from '../../../actors/maths/als/als.js';
 import { EarlyStop } from '../../../actors/maths/als/early-stop.js';
 import type { AlsOptions } from '../../../actors/maths/als/options.js';

@@ -10,6 +10,7 @@ import { grpcOptions, httpOptions } from './facade-options.js';
 
 const MIB = 1024 * 1024;
 const SECOND_MS = 1000;
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -51,6 +52,9 @@ export function nodeOptions(config: Config): Omit<NodeOptions, 'onProgress'> {
     ...(config.sources.folder === undefined
       ? {}
       : { folder: { directory: config.sources.folder, settleMs: config.sources.settleSeconds * SECOND_MS } }),
+    ...(config.training.everyMinutes === 0 || config.history.megabytes === 0
+      ? {}
+      : { trainEveryMs: config.training.everyMinutes * MINUTE_MS }),
     grpc: grpcOptions(config),
     http: httpOptions(config),
   };
@@ -100,6 +104,7 @@ export function pipelineOptions({ partitions, sourcePartitions, history, pipelin
     },
     listSize: pipeline.listSize,
     strategy: pipeline.strategy,
+    alsWeight: pipeline.alsWeight,
     trending: trendingOptions(pipeline.trending, partitions),
     ...(history.megabytes === 0
       ? {}

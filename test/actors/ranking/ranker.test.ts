@@ -32,16 +32,17 @@ function worldOf(events: readonly Event[]) {
     users: specs.users.create(),
     weights: specs.weights.create(),
     scores: specs.scores.create(),
+    factors: specs.factors.create(),
   };
   const rows = events.map(({ ago, ...event }) => ({ price: NaN, past: 0, ...event, time: NOON - ago * MINUTE }));
   new RankingLearner(state, { learntEvery: () => 1 }).take(frameOf(sampledEvents, rows));
   const signals = signalsOf(state);
-  const known = knowledgeOf(signals, state.neighbours);
+  const known = knowledgeOf(signals, state);
   const numbers = (items: readonly string[]): number[] => items.map((item) => signals.find(item)!);
   return {
     /** What a source gives for a history, newest first. */
     given: (source: SourceName, ...history: readonly string[]): string[] =>
-      SOURCES[source](known, { history: numbers(history), atMs: NOON }, new Scoreboard()).map((one) =>
+      SOURCES[source](known, { history: numbers(history), atMs: NOON, taste: undefined }, new Scoreboard()).map((one) =>
         signals.text(one),
       ),
     /** A feature of an item among the candidates. */

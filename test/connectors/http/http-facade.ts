@@ -127,6 +127,7 @@ export const RANKING: Ranking = {
     judged: 40,
     hitRates: [{ model: 'popular', hitRate: 0.25 }],
     weights: [{ feature: 'popular', weight: 0.5 }],
+    factors: { trainedMs: Date.UTC(2026, 0, 2), items: 900, rank: 32 },
   }),
 };
 

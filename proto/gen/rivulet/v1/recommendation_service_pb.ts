@@ -60,7 +60,8 @@ export type GetRecommendationsRequest = Message<"rivulet.v1.GetRecommendationsRe
 
   /**
    * What decides the order: `hybrid` (several sources, with weights learnt from what users do next), `category-popularity`, `co-visitation`
-   * (what users saw together), `trending` (the last hour). Not set: what the node is configured for.
+   * (what users saw together), `als` (what the user's taste is like, as factors say that are trained from the history), `als-trending` (that and the
+   * last hour), `trending` (the last hour). Not set: what the node is configured for.
    *
    * @generated from field: string strategy = 6;
    */
@@ -181,7 +182,8 @@ export type BatchGetRecommendationsRequest = Message<"rivulet.v1.BatchGetRecomme
 
   /**
    * What decides the order: `hybrid` (several sources, with weights learnt from what users do next), `category-popularity`, `co-visitation`
-   * (what users saw together), `trending` (the last hour). Not set: what the node is configured for.
+   * (what users saw together), `als` (what the user's taste is like, as factors say that are trained from the history), `als-trending` (that and the
+   * last hour), `trending` (the last hour). Not set: what the node is configured for.
    *
    * @generated from field: string strategy = 6;
    */
@@ -259,7 +261,8 @@ export type StreamRecommendationsRequest = Message<"rivulet.v1.StreamRecommendat
 
   /**
    * What decides the order: `hybrid` (several sources, with weights learnt from what users do next), `category-popularity`, `co-visitation`
-   * (what users saw together), `trending` (the last hour). Not set: what the node is configured for.
+   * (what users saw together), `als` (what the user's taste is like, as factors say that are trained from the history), `als-trending` (that and the
+   * last hour), `trending` (the last hour). Not set: what the node is configured for.
    *
    * @generated from field: string strategy = 6;
    */
@@ -365,7 +368,7 @@ export type RecommendedItem = Message<"rivulet.v1.RecommendedItem"> & {
   price?: number | undefined;
 
   /**
-   * Of a list by `hybrid` or `co-visitation`: the sources and features that its place comes from, the largest first, at most three. Only when `explain` was
+   * Of a list by `hybrid`, `co-visitation`, `als` or `als-trending`: the sources and features that its place comes from, the largest first, at most three. Only when `explain` was
    * asked for.
    *
    * @generated from field: repeated rivulet.v1.Contribution contributions = 10;

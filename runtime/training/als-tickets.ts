@@ -5,7 +5,7 @@
  *   NEXT     the first ticket that nobody has
  *   DONE     tickets that are done
  */
-import { AlsThread, type AlsProblem, PHASES } from '../../../actors/maths/als/training.js';
+import { AlsThread, type AlsProblem, PHASES } from '../../actors/maths/als/training.js';
 
 export const [PHASE, FIRST, END, NEXT, DONE] = [0, 1, 2, 3, 4] as const;
 export const WORDS = 5;

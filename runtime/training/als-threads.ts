@@ -4,10 +4,10 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { Team } from '../../../actors/maths/als/als.js';
-import { AlsThread, type AlsProblem, BLOCKS, PHASES, THREADS_MAX } from '../../../actors/maths/als/training.js';
+import type { Team } from '../../actors/maths/als/als.js';
+import { AlsThread, type AlsProblem, BLOCKS, PHASES, THREADS_MAX } from '../../actors/maths/als/training.js';
 import { type AlsThreadData, DONE, END, FIRST, OVER, PHASE, ticketsOf, WORDS } from './als-tickets.js';
-import { fatal } from '../../contract/errors.js';
+import { fatal } from '../contract/errors.js';
 
 /** The longest blocks, of exact factors at rank 512, take a minute. */
 const STUCK_MS = 600_000;

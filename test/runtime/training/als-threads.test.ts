@@ -4,14 +4,14 @@ import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { trainAls } from '../../../../actors/maths/als/als.js';
-import { type AlsOptions, SOLVERS } from '../../../../actors/maths/als/options.js';
-import { sparse } from '../../../../actors/maths/als/sparse.js';
-import { seededRandom } from '../../../../actors/maths/random.js';
-import { alsThreads } from '../../../../runtime/cli/evaluate/als-threads.js';
-import type { AlsThreadData } from '../../../../runtime/cli/evaluate/als-tickets.js';
+import { trainAls } from '../../../actors/maths/als/als.js';
+import { type AlsOptions, SOLVERS } from '../../../actors/maths/als/options.js';
+import { sparse } from '../../../actors/maths/als/sparse.js';
+import { seededRandom } from '../../../actors/maths/random.js';
+import { alsThreads } from '../../../runtime/training/als-threads.js';
+import type { AlsThreadData } from '../../../runtime/training/als-tickets.js';
 
-const WORKER = pathToFileURL(resolve(import.meta.dirname, '../../../../dist/bin/als-worker.js'));
+const WORKER = pathToFileURL(resolve(import.meta.dirname, '../../../dist/bin/als-worker.js'));
 const [USERS, ITEMS] = [2_000, 1_000];
 
 const random = seededRandom(1);

@@ -1,13 +1,13 @@
 /** Reads the history: accepted events with all their fields, in the order in which they were accepted. */
 import { fromBinary } from '@bufbuild/protobuf';
-import { historyRows } from '../../../actors/model.js';
-import { EnvelopeSchema } from '../../../proto/gen/rivulet/internal/v1/frame_pb.js';
-import { fatal } from '../../contract/errors.js';
-import { streamOf } from '../../contract/graph.js';
-import type { Log } from '../../contract/ports.js';
-import { streamInfo } from '../../contract/streams.js';
-import { frameIn } from '../../frames/codec.js';
-import { type Frame, gather, slice } from '../../frames/frame.js';
+import { historyRows } from '../../actors/model.js';
+import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
+import { fatal } from '../contract/errors.js';
+import { streamOf } from '../contract/graph.js';
+import type { Log } from '../contract/ports.js';
+import { streamInfo } from '../contract/streams.js';
+import { frameIn } from '../frames/codec.js';
+import { type Frame, gather, slice } from '../frames/frame.js';
 
 export type HistoryFrame = Frame<typeof historyRows.columns>;
 
