@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { connectRivulet, type RivuletClient } from '../../connectors/grpc/client/client.js';
+import { until } from '../support/eventually.js';
 import { smallBed } from './small-node.js';
 
 const bed = smallBed();
@@ -24,14 +25,6 @@ async function clientOf(address: string): Promise<RivuletClient> {
   const client = await connectRivulet(address);
   onTestFinished(() => client.close());
   return client;
-}
-
-async function until<T>(ask: () => Promise<T>, isThere: (found: T) => boolean): Promise<T> {
-  for (;;) {
-    const found = await ask();
-    if (isThere(found)) return found;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 it('are what goes with the items of a user who has just come, also after kill -9', async () => {

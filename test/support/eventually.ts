@@ -7,3 +7,14 @@ const PATIENCE = { timeout: 30_000, interval: 20 };
 export function eventually<T>(look: () => T | Promise<T>, patience: Partial<typeof PATIENCE> = {}): Promise<T> {
   return vi.waitFor(look, { ...PATIENCE, ...patience });
 }
+
+const PAUSE_MS = 50;
+
+/** What `ask` gives as soon as it is what a test waits for; a test that waits too long ends by its own timeout. */
+export async function until<T>(ask: () => Promise<T>, isThere: (found: T) => boolean): Promise<T> {
+  for (;;) {
+    const found = await ask();
+    if (isThere(found)) return found;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
