@@ -10,7 +10,7 @@ import { setFlagsFromString } from 'node:v8';
 import type { Worker } from 'node:worker_threads';
 import pino from 'pino';
 import type { PipelineOptions } from '../../actors/topology.js';
-import type { Answer, ItemCatalogue, RecommendationQuery } from '../../connectors/facade/ports.js';
+import type { Answer, ItemCatalogue, Ranking, RecommendationQuery } from '../../connectors/facade/ports.js';
 import type { GrpcServer, GrpcServerOptions } from '../../connectors/grpc/server/server.js';
 import { connectNats, type NatsOptions } from '../../connectors/nats/connection/connect.js';
 import type { HttpServer } from '../../connectors/http/server/server.js';
@@ -100,6 +100,7 @@ export interface RunningNode {
   answer(query: RecommendationQuery): Answer;
   /** The item catalogue. */
   readonly catalogue: ItemCatalogue;
+  readonly ranking: Ranking;
   /** Resolves when an error has escalated: the node must be stopped. */
   readonly failed: Promise<Error>;
   /** Its health, with reasons. */
@@ -166,7 +167,7 @@ export async function startNode(
       ...{ nats: node.nats.options, natsVersion: node.natsVersion, log: node.log, topology: node.topology, cluster },
       ...{ grpcPort: node.grpc.port, httpPort: node.http.port, telemetry: hosts.telemetry, statuses: hosts.statuses },
       answer: (query) => hosts.views.answers.get(query),
-      ...{ catalogue: hosts.views.catalogue, failed },
+      ...{ catalogue: hosts.views.catalogue, ranking: hosts.views.ranking, failed },
       health: () => health.health,
       threads: () => hosts.threads.vitals(),
       stop: (deadlineMs) => {

@@ -1,11 +1,11 @@
 /** `rivulet import movielens` and `rivulet validate`, from a zip file to titled lists. */
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { connectRivulet } from '../../connectors/grpc/client/client.js';
 import { eventually } from '../support/eventually.js';
 import { zipFile } from '../support/zip-file.js';
-import { runCli } from './run-cli.js';
+import { runCli, startCli } from './run-cli.js';
 import { smallBed } from './small-node.js';
 
 const bed = smallBed();
@@ -53,6 +53,27 @@ it('a zip file becomes a checked copy, titles, and lists', async () => {
     1,
     expect.stringContaining('ratings.dat: rows 5, in the manifest 4'),
   ]);
+});
+
+it('a set is imported, trained from and served by one command, and the list of a newcomer follows', async () => {
+  writeFileSync(join(bed.cwd, 'movietweetings.zip'), zipFile(SET));
+  const small = ['--partitions', '1', '--grpc-port', '0', '--http-port', '0', '--data-dir', 'films'];
+  const demo = startCli(bed.cwd, ['demo', '--movielens', 'movietweetings.zip', ...small]);
+  onTestFinished(async () => {
+    demo.child.kill('SIGTERM');
+    await demo.ended;
+  });
+  const [, address] = await demo.printed(/newcomer --address (127\.0\.0\.1:\d+)/);
+  const { code, stdout } = await runCli(bed.cwd, ['newcomer', '--address', address!, '--rating', '4']);
+  expect(code).toBe(0);
+  // Films 0 and 1 go together; 2 is of another taste, and 3 was seen by nobody.
+  expect(stdout).toMatch(/rated Heat \(1995\); \d+ ms later/);
+  expect(stdout).toMatch(/rated Casino \(1995\); \d+ ms later/);
+  expect(stdout.split('later:')[1]).toMatch(/^1 +0001 +Casino \(1995\)/m);
+  const refused = await runCli(bed.cwd, ['newcomer', '--address', address!, '--rating', '40']);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/rating.*\nhint: give other --items/)]);
+  demo.child.kill('SIGTERM');
+  expect((await demo.ended).code).toBe(0);
 });
 
 it('only copies without a node, and refuses what is no set', async () => {

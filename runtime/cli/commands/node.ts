@@ -7,6 +7,7 @@ import {
   HTTP_KEYS,
   NATS_KEYS,
   nonEmpty,
+  positiveNumber,
   type SettingOptions,
   STATE_KEYS,
   wholeNumber,
@@ -15,12 +16,14 @@ import {
 } from '../settings.js';
 import type { DemoOptions } from '../demo/demo.js';
 import type { GetOptions } from '../node/get.js';
+import type { NewcomerOptions } from '../node/newcomer.js';
 import type { TrendingOptions } from '../node/trending.js';
 
 export function nodeCommands(rivulet: Command): void {
   demo(rivulet);
   start(rivulet);
   get(rivulet);
+  newcomer(rivulet);
   trending(rivulet);
 }
 
@@ -36,6 +39,12 @@ function demo(rivulet: Command): void {
     .option(
       '--films',
       'a film service instead of a shop; its data is in ./.rivulet-films unless --data-dir says otherwise',
+    )
+    .addOption(
+      new Option(
+        '--movielens <source>',
+        'a film service of real ratings: a folder, a zip file or the URL of a MovieLens set is imported, trained from and served; its data is in ./.rivulet-movielens',
+      ).conflicts(['films']),
     )
     .option('--rate <n>', 'events per second', wholeNumber(1, 20_000), 50)
     .option('--users <n>', 'users who come back', wholeNumber(1, 1_000_000), 2_000)
@@ -59,6 +68,7 @@ Examples:
   rivulet demo
   rivulet demo --films
   rivulet demo --rate 2000 --data-dir ./other-shop
+  rivulet demo --movielens https://files.grouplens.org/datasets/movielens/ml-latest-small.zip
 
 While it runs, from another terminal:
   rivulet get user-0042 --explain
@@ -136,6 +146,42 @@ Examples:
   rivulet get user-0042 -n 5 --category electronics --exclude-seen --explain
   rivulet get user-0042 --strategy hybrid --explain
   rivulet get user-0042 --json --address recommendations.example.com:50051 --tls`,
+  );
+}
+
+function newcomer(rivulet: Command): void {
+  const command = rivulet
+    .command('newcomer')
+    .summary('how the list of a new user follows what the user does, on a running node')
+    .description(
+      'Makes up a user, publishes what the user does with some items, one after the other, and prints how soon the list follows, and the list.',
+    )
+    .option(
+      '--items <ids>',
+      'by commas (default: the most popular item, and two that are similar to it)',
+      (text: string) => text.split(',').map((one) => one.trim()),
+    )
+    .addOption(
+      new Option('--type <name>', 'what the user does').choices(['rating', 'view', 'purchase']).default('rating'),
+    )
+    .option('--rating <n>', 'of each item', positiveNumber, 5)
+    .option('-n, --number <n>', 'items per list', wholeNumber(1, 100), 5)
+    .addOption(
+      new Option('--strategy <name>', 'what decides the order (default: as the node is configured)').choices(
+        STRATEGIES,
+      ),
+    );
+  withLink(command).action(async (options: NewcomerOptions) => {
+    const { newcomer: run } = await import('../node/newcomer.js');
+    await run(options);
+  });
+  withSettings(command, []).addHelpText(
+    'after',
+    `
+Examples:
+  rivulet newcomer
+  rivulet newcomer --items 260,1196,1210 --strategy als
+  rivulet newcomer --type view`,
   );
 }
 

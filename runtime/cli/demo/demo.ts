@@ -23,6 +23,8 @@ export interface DemoOptions extends SettingOptions {
   readonly items: number;
   readonly seed: number;
   readonly films?: true;
+  /** A folder, a zip file or a URL. */
+  readonly movielens?: string;
 }
 
 const DRAW_EVERY_MS = 1_000;
@@ -33,6 +35,11 @@ const POLL_MS = 50;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 export async function demo(options: DemoOptions): Promise<number> {
+  const { movielens, ...settings } = options;
+  if (movielens !== undefined) {
+    const { movieLensDemo } = await import('./movielens.js');
+    return movieLensDemo(movielens, settings, programName());
+  }
   const { config, origins } = demoSettings(options);
   const { nats, ...node } = nodeOptions(config);
   if (nats !== undefined) {

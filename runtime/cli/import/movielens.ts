@@ -3,17 +3,18 @@
  *
  *   1. Its files are copied as they are, with a manifest (connectors/movielens/manifest.ts).
  *   2. Its films become items of the catalogue, with titles and all genres.
- *   3. Its ratings are imported as events of the past (import.ts), or played as live events (`--speed`).
+ *   3. Its ratings are imported in order of time, as events of the past (import.ts), or played as live events (`--speed`).
  *
  * Run again, it goes on: files that are there are not copied, items replace themselves, and the import continues where it was.
  */
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { datasetFiles, datasetName } from '../../../connectors/movielens/dataset.js';
 import { differences, type Manifest, readManifest, writeManifest } from '../../../connectors/movielens/manifest.js';
+import { inOrder } from '../../../connectors/movielens/in-order.js';
 import { readMovies } from '../../../connectors/movielens/movies.js';
 import { readRatings } from '../../../connectors/movielens/ratings.js';
 import { isUrl, receive } from '../../../connectors/movielens/receive.js';
@@ -36,13 +37,14 @@ export interface ImportMovieLensOptions extends SettingOptions {
 const STARS_MAX = 5;
 const TEN: RatingScale = { from: 0, to: 10 };
 
-export async function importMovieLens(source: string, options: ImportMovieLensOptions): Promise<void> {
+/** Returns the folder of the copies. */
+export async function importMovieLens(source: string, options: ImportMovieLensOptions): Promise<string> {
   const { bronze, copyOnly, ratingScale, speed, ...settings } = options;
   const { config } = settingsOf(settings);
   const folder = await copied(source, resolve(bronze ?? join(config.dataDir, 'bronze')));
   const { files } = await readManifest(folder);
   process.stdout.write(`${files.map(({ name, rows }) => `${name} ${grouped(rows)}`).join(', ')} in ${folder}\n`);
-  if (copyOnly === true) return;
+  if (copyOnly === true) return folder;
   const { ratings, movies } = datasetFiles(
     files.map(({ name }) => name),
     folder,
@@ -59,6 +61,7 @@ export async function importMovieLens(source: string, options: ImportMovieLensOp
   const range = ratingScale ?? scale;
   if (speed !== undefined) await publish({ ...settings, file, speed });
   else await importEvents([file], { ...settings, ...(range === undefined ? {} : { ratingScale: range }) });
+  return folder;
 }
 
 /** The folder with the files as they were received, and their manifest. */
@@ -98,22 +101,20 @@ async function isThere(folder: string, received: Manifest): Promise<boolean> {
   return known !== undefined && (await differences(folder, received)).length === 0;
 }
 
-/** As a file that `import events` reads; and the scale of its ratings, if they are more than stars. */
+/** As a file that `import events` reads, in order of time; and the scale of its ratings, if they are more than stars. */
 async function asCsv(
   folder: string,
   name: string,
 ): Promise<{ readonly file: string; readonly scale: RatingScale | undefined }> {
-  const given = join(folder, name);
   let most = 0;
   async function* rows(): AsyncGenerator<string> {
     yield 'userId,movieId,rating,timestamp\n';
-    for await (const { user, item, rating, seconds } of readRatings(given)) {
+    for await (const { user, item, rating, seconds } of inOrder(readRatings(join(folder, name)))) {
       most = Math.max(most, rating);
       yield `${user},${item},${rating},${seconds}\n`;
     }
   }
-  const isCsv = name.endsWith('.csv');
-  const file = isCsv ? given : join(folder, '_ratings.csv');
-  await pipeline(Readable.from(rows()), isCsv ? new PassThrough().resume() : createWriteStream(file));
+  const file = join(folder, '_ratings.csv');
+  await pipeline(Readable.from(rows()), createWriteStream(file));
   return { file, scale: most > STARS_MAX ? TEN : undefined };
 }
