@@ -1,8 +1,11 @@
 /** The frame types that flow between the stages. Symbols are in actors/README.md. */
 import { frameType } from '../runtime/contract/stage.js';
 
-export const EVENT_TYPES = ['view', 'cart', 'purchase', 'remove_from_cart', 'click', 'rating'] as const;
+/** What a user did with an item; but for the last: an item was shown to the user, in a list. */
+export const EVENT_TYPES = ['view', 'cart', 'purchase', 'remove_from_cart', 'click', 'rating', 'impression'] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
+/** What may say something of the user's interests. */
+export type InteractionType = Exclude<EventType, 'impression'>;
 
 export const codeOfType = (type: EventType): number => EVENT_TYPES.indexOf(type);
 
@@ -10,6 +13,7 @@ export const codeOfType = (type: EventType): number => EVENT_TYPES.indexOf(type)
 export const VIEW = 0;
 export const CART = 1;
 export const PURCHASE = 2;
+export const IMPRESSION = 6;
 
 /** A valid event. `time` is event time, epoch ms; `price` and `rating` are NaN when absent. */
 export const events = frameType('event', {
@@ -25,9 +29,16 @@ export const events = frameType('event', {
 
 /**
  * Events from parse to watermark. `storedAt`: when the log stored an event whose event time is later than that, epoch ms; absent for other events, and
- * for those from the files of a bounded job. `past` 1: of the past, which counts with its own time and moves no watermark.
+ * for those from the files of a bounded job. `past` 1: of the past, which counts with its own time and moves no watermark. `position`: of an impression, the place
+ * of the item in the list, from 1; `arm` that of an experiment. Absent for other events.
  */
-export const parsedEvents = frameType('event', { ...events.columns, storedAt: 'f64', past: 'u8' });
+export const parsedEvents = frameType('event', {
+  ...events.columns,
+  storedAt: 'f64',
+  past: 'u8',
+  position: 'f64',
+  arm: 'text',
+});
 
 /**
  * What the history has of an event beside the columns of `events`: the other fields, and its position: the stream sequence of its message, its number
@@ -41,20 +52,24 @@ export const eventDetails = frameType('event-details', {
   clickType: 'text',
   referrer: 'text',
   reviewText: 'text',
+  /** Of an impression: which model made the list. */
+  model: 'text',
   sequence: 'f64',
   index: 'u32',
   receivedAt: 'f64',
 });
 
 /**
- * An accepted event with all its fields. `duplicate` 1: its id was known, so that it counts nowhere; its fields show what it would have changed. `past` as in
- * `parsedEvents`.
+ * An accepted event with all its fields. `duplicate` 1: its id was known, so that it counts nowhere; its fields show what it would have changed. `past`,
+ * `position` and `arm` as in `parsedEvents`.
  */
 export const historyRows = frameType('history-row', {
   ...events.columns,
   ...eventDetails.columns,
   duplicate: 'u8',
   past: 'u8',
+  position: 'f64',
+  arm: 'text',
 });
 
 /** The key by which events are counted in a window. */
@@ -149,15 +164,18 @@ export const engagements = frameType('engagement', {
   storedAt: 'f64',
 });
 
-/** The part of an event that ranking learns from, of a sample of users. `past` as in `parsedEvents`. */
+/** The part of an event that ranking learns from, of a sample of users. `past`, `position` and `arm` as in `parsedEvents`. */
 export const sampledEvents = frameType('sampled-event', {
   time: 'f64',
+  type: 'u8',
   user: 'text',
   item: 'text',
   category: 'text',
   brand: 'text',
   price: 'f64',
   past: 'u8',
+  position: 'f64',
+  arm: 'text',
 });
 
 /**

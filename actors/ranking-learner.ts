@@ -8,6 +8,9 @@
  *     count    y (ranking/item-signals)
  *     history  y is the newest item of u (maths/rank/latest-items)
  *
+ * An impression is no event: it says what was shown (ranking/shown). Of what was shown and then chosen, the weights are learnt among that alone, and how much its
+ * place in the list counted is learnt beside them.
+ *
  * Beside events come the factors of items, each time they were trained (ranking/factors).
  *
  * A view: every node has it, and the ranking of an answer reads it between two inputs. So sources, weights and what a question finds are of one moment, and
@@ -29,6 +32,7 @@ import { itemFactors, sampledEvents } from './model.js';
 import { factorBytes, keepFactors, type StoredFactors } from './ranking/factors.js';
 import { knowledgeOf, learnRanking } from './ranking/learn.js';
 import { NO_SCORES } from './ranking/running-scores.js';
+import { shownState } from './ranking/shown.js';
 import { itemSignals, signalsOf } from './ranking/item-signals.js';
 import { neighbours } from './ranking/neighbours.js';
 import { names } from './state/numbered-names.js';
@@ -66,6 +70,7 @@ export const rankingState = () => ({
     undefined,
     ([one]) => one!,
   ),
+  ...shownState(),
   factors: value(
     (): StoredFactors => ({}),
     factorBytes,
@@ -88,6 +93,6 @@ export const rankingLearner = () =>
       merge(inputs.factors.pipe(keepFactors(state.factors)), inputs.events.pipe(learnRanking(state, { learntEvery }))),
   });
 
-export const rankingReader = readerOf(state, ({ weights, scores, ...sources }) =>
-  rankingReaderOf(knowledgeOf(signalsOf(sources), sources), weights, scores),
+export const rankingReader = readerOf(state, ({ weights, scores, arms, ...sources }) =>
+  rankingReaderOf(knowledgeOf(signalsOf(sources), sources), weights, scores, arms),
 );

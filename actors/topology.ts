@@ -17,6 +17,7 @@ import { chained } from '../runtime/plan/plan.js';
 import { catalogue } from './catalogue.js';
 import { fallback } from './fallback.js';
 import { interestRanking } from './interest-ranking.js';
+import type { Experiment } from './maths/experiment.js';
 import type { InterestScope } from './maths/interest-scope.js';
 import { events, historyRows, interactions, ranked, type Strategy, trendingDays, trendingHours } from './model.js';
 import { parse, type ParseOptions } from './parse.js';
@@ -50,6 +51,8 @@ export interface PipelineOptions {
   readonly listSize: number;
   /** Live: of answers whose question names none. */
   readonly strategy?: Strategy;
+  /** Live: of answers whose question names no strategy, by user. */
+  readonly experiment?: Experiment<Strategy>;
   /** Live: of als-trending, how much als counts beside what trends, 0 to 1. */
   readonly alsWeight?: number;
   readonly trending: TrendingOptions;

@@ -16,6 +16,8 @@
  *
  * A source that wakes up reports it to all at once, with its first rows.
  *
+ * Impressions go to what learns from them, and nowhere else: they are no sign of interest, and none of activity.
+ *
  * Rows of the past have no part in W, idleness and progress. They pass on an output of their own; popularity counts them and ranking learns from them, trending
  * does not.
  *
@@ -45,6 +47,7 @@ import {
   engagements,
   EVENT_TYPES,
   events,
+  IMPRESSION,
   parsedEvents,
   sampledEvents,
   unknownItems,
@@ -140,6 +143,10 @@ export const watermark = (options: WatermarkOptions) => {
           ...sampled(sample?.past(frame)),
         ]),
       );
+      const shown = inputs.events.pipe(
+        mergeMap(impressions),
+        mergeMap((frame) => sampled(sample?.add(frame))),
+      );
       const rows = withCategories(0).pipe(
         advanceWatermark(source, { delayMs, skewMs, idleAfterMs }),
         mergeMap((advance) => [
@@ -167,16 +174,27 @@ export const watermark = (options: WatermarkOptions) => {
         reportUnknown(state.unknown),
         map((items) => out.unknown(items)),
       );
-      return merge(inputs.items.pipe(keepCategories(state)), rows, past, markers, due, unknown);
+      return merge(inputs.items.pipe(keepCategories(state)), shown, rows, past, markers, due, unknown);
     },
   });
 };
 
-/** The rows of the past (1), or the live ones (0), in their order; a frame without any is left out. */
+/** The rows of the past (1), or the live ones (0), in their order, but for impressions; a frame without any is left out. */
 function rowsOfKind(frame: Parsed, past: 0 | 1): Parsed[] {
-  const kinds = frame.columns.past;
-  if (frame.rows > 0 && kinds.every((kind) => kind === past)) return [frame];
-  const rows = Uint32Array.from(kinds.keys()).filter((row) => kinds[row] === past);
+  const { past: kinds, type } = frame.columns;
+  const isShown = type.includes(IMPRESSION);
+  if (frame.rows > 0 && !isShown && kinds.every((kind) => kind === past)) return [frame];
+  return chosen(frame, (row) => kinds[row] === past && type[row] !== IMPRESSION);
+}
+
+/** Live ones. */
+function impressions(frame: Parsed): Parsed[] {
+  const { past, type } = frame.columns;
+  return type.includes(IMPRESSION) ? chosen(frame, (row) => type[row] === IMPRESSION && past[row] === 0) : [];
+}
+
+function chosen(frame: Parsed, isChosen: (row: number) => boolean): Parsed[] {
+  const rows = Uint32Array.from({ length: frame.rows }, (_, row) => row).filter(isChosen);
   return rows.length === 0 ? [] : [gather(frame, rows)];
 }
 
@@ -234,13 +252,16 @@ const counted = (out: Out, rows: Engagements, { popularity }: WatermarkOptions, 
   out.engagements(rows, progress),
 ];
 
-const asEvents = ({ rows, columns: { storedAt: _, past: __, ...columns } }: Parsed): Events => ({
+const asEvents = ({ rows, columns: { storedAt: _, past: __, position: _p, arm: _a, ...columns } }: Parsed): Events => ({
   type: events,
   rows,
   columns,
 });
 
-const asEngagements = ({ rows, columns: { user: _, past: __, ...columns } }: Parsed): Engagements => ({
+const asEngagements = ({
+  rows,
+  columns: { user: _, past: __, position: _p, arm: _a, ...columns },
+}: Parsed): Engagements => ({
   type: engagements,
   rows,
   columns,

@@ -1,4 +1,5 @@
 /** source: what every source of candidates is given, and gives. */
+import type { ArmSums } from '../maths/experiment.js';
 import type { RankedItem, RankedList } from '../maths/made-list.js';
 import type { LatestItems } from '../maths/rank/latest-items.js';
 import type { Contribution, Strategy } from '../model.js';
@@ -76,6 +77,8 @@ export interface RankingReport {
   readonly weights: readonly { readonly feature: string; readonly weight: number }[];
   /** The latest training of factors: when (epoch ms), of how many items, with how many numbers each. Absent: there was none. */
   readonly factors: { readonly trainedMs: number; readonly items: number; readonly rank: number } | undefined;
+  /** What was shown in each arm of experiments, and followed. */
+  readonly arms: Readonly<Record<string, ArmSums>>;
 }
 
 /** What all users' lists are made of. */

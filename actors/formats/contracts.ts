@@ -28,6 +28,7 @@ export const CONTRACTS: Readonly<Record<EventType, Contract>> = {
   remove_from_cart: { required: REQUIRED, optional: SHOPPING },
   click: { required: REQUIRED, optional: ['click_type', 'session_id', 'referrer'] },
   rating: { required: [...REQUIRED, 'rating'], optional: ['review_text'] },
+  impression: { required: REQUIRED, optional: ['position', 'model', 'arm', 'session_id'] },
 };
 
 /** As `isUuid`, `isPositiveId` (but for 16 digits above 2^53 − 1) and `isIsoTime` (but for days that do not exist), as regular expressions. */

@@ -11,12 +11,14 @@ import { type Identified, rowIds } from '../operators/drop-duplicates.js';
 import { type Frame, FrameBuilder, type RawMessage, utf8 } from '../../runtime/contract/stage.js';
 import { EventWriter, type ValueRules } from './event-writer.js';
 import {
+  ARM,
   BRAND,
   CATEGORY_CODE,
   CLICK_TYPE,
   DEVICE_TYPE,
   EVENT_ID,
   ITEM_ID,
+  MODEL,
   PAGE_URL,
   REFERRER,
   REVIEW_TEXT,
@@ -39,6 +41,7 @@ const DETAILS = [
   ['clickType', CLICK_TYPE],
   ['referrer', REFERRER],
   ['reviewText', REVIEW_TEXT],
+  ['model', MODEL],
 ] as const;
 
 export interface EventFrames extends Identified<Frame<typeof parsedEvents.columns>> {
@@ -108,6 +111,8 @@ export class EventRows extends EventWriter {
     columns.rating[row] = rating;
     columns.storedAt[row] = time > this.storedAtMs ? this.storedAtMs : NaN;
     columns.past[row] = this.past;
+    columns.position[row] = this.position;
+    columns.arm.codes[row] = columns.arm.dictionary.add(bytes, starts[ARM]!, ends[ARM]!);
     const hasId = starts[EVENT_ID] !== ends[EVENT_ID];
     if (type === RATING && !hasId) this.writeRatingId(bytes, row, time);
     else if (hasId || this.ids !== undefined) this.writeId(bytes, row, starts[EVENT_ID]!, ends[EVENT_ID]!);

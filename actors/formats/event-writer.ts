@@ -4,7 +4,7 @@
  * A format sets `starts` and `ends` of each field (equal: absent), or copies decoded text in with `copy`, and then writes. `append` uses a valid
  * event: as a row for the parse stage (EventRows), or as the result of a check before publishing (EventReader).
  */
-import { EVENT_TYPES } from '../model.js';
+import { EVENT_TYPES, IMPRESSION } from '../model.js';
 import { decimalOf } from '../maths/decimal.js';
 import { isIsoTime, TimeParser } from '../maths/time.js';
 import { type RawMessage, utf8 } from '../../runtime/contract/stage.js';
@@ -20,6 +20,7 @@ import {
   notIsoTime,
   notPositiveId,
   notUuid,
+  positionOutOfRange,
   ratingOutOfRange,
   shown,
   timeOutOfRange,
@@ -27,14 +28,18 @@ import {
   unknownEventType,
 } from './fault.js';
 import {
+  ARM,
   BRAND,
   CATEGORY_CODE,
   EVENT_ID,
   EVENT_TIME,
   EVENT_TYPE,
   IGNORED,
+  IMPRESSION_FIELDS,
   ITEM_ID,
+  MODEL,
   NAMING_FIELDS,
+  POSITION,
   PRICE,
   RATING_VALUE,
   REVIEW_TEXT,
@@ -42,7 +47,7 @@ import {
   USER_ID,
 } from './fields.js';
 import type { Schema } from './schema.js';
-import { type EventRules, NAME_BYTES_MAX, REVIEW_CHARACTERS_MAX } from './limits.js';
+import { type EventRules, NAME_BYTES_MAX, POSITION_MAX, REVIEW_CHARACTERS_MAX } from './limits.js';
 import { charactersIn, hasControls, isText, isUtf8 } from './text.js';
 
 /** A slot for each field, for ignored fields, and for alternative names of a field. */
@@ -69,6 +74,10 @@ export abstract class EventWriter {
   /** Decoded text of fields whose bytes in the message differ from their text (escapes, doubled quotes). */
   scratch = new Uint8Array(SCRATCH_INITIAL);
   private scratchUsed = 0;
+  /** Of an impression, for a format that has it as a number; NaN: it is text, or absent. */
+  position = NaN;
+  /** What is wrong with the fields of an impression. */
+  impressionFault: Fault | undefined;
   /** Of a file: the 1-based line on which the current event starts. */
   line = 0;
 
@@ -96,6 +105,8 @@ export abstract class EventWriter {
     this.starts.fill(0);
     this.ends.fill(0);
     this.scratchUsed = 0;
+    this.position = NaN;
+    this.impressionFault = undefined;
   }
 
   /** Sets a field to a copy of bytes [start, end), in `scratch`. */
@@ -187,6 +198,8 @@ export abstract class EventWriter {
     if (price < 0) return negativePrice(price);
     if (type === RATING && Number.isNaN(rating)) return missing([RATING_VALUE], schema.names);
     if (rating < rules.ratingMin || rating > rules.ratingMax) return ratingOutOfRange(rating, rules);
+    const wrong = type === IMPRESSION ? (this.impressionFault ?? this.readPosition(bytes)) : this.dropImpression();
+    if (wrong !== undefined) return wrong;
     if (!plain || this.hasLongText()) {
       const fault = this.textFault(bytes);
       if (fault !== undefined) return fault;
@@ -197,6 +210,22 @@ export abstract class EventWriter {
     }
     this.append(bytes, type, time, price, rating);
     return undefined;
+  }
+
+  private readPosition(bytes: Uint8Array): Fault | undefined {
+    const [start, end] = [this.starts[POSITION]!, this.ends[POSITION]!];
+    if (start === end && Number.isNaN(this.position)) return undefined;
+    const position = start === end ? this.position : decimalOf(bytes, start, end);
+    if (!Number.isInteger(position) || position < 1 || position > POSITION_MAX) {
+      return positionOutOfRange(start === end ? String(position) : shown(bytes, start, end));
+    }
+    this.position = position;
+    return undefined;
+  }
+
+  private dropImpression(): undefined {
+    this.position = NaN;
+    for (const field of IMPRESSION_FIELDS) this.ends[field] = this.starts[field]!;
   }
 
   /** The fields among these that have no text; where the schema needs it, the id of the event is one of them. */
@@ -227,8 +256,10 @@ export abstract class EventWriter {
     const ids = (ends[USER_ID]! - starts[USER_ID]!) | (ends[ITEM_ID]! - starts[ITEM_ID]!);
     const names = (ends[CATEGORY_CODE]! - starts[CATEGORY_CODE]!) | (ends[BRAND]! - starts[BRAND]!);
     const visits = (ends[EVENT_ID]! - starts[EVENT_ID]!) | (ends[SESSION_ID]! - starts[SESSION_ID]!);
+    const lists = (ends[MODEL]! - starts[MODEL]!) | (ends[ARM]! - starts[ARM]!);
     return (
-      (ids | names | visits) >= NAME_BYTES_MAX || ends[REVIEW_TEXT]! - starts[REVIEW_TEXT]! > REVIEW_CHARACTERS_MAX
+      (ids | names | visits | lists) >= NAME_BYTES_MAX ||
+      ends[REVIEW_TEXT]! - starts[REVIEW_TEXT]! > REVIEW_CHARACTERS_MAX
     );
   }
 

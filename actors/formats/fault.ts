@@ -1,9 +1,9 @@
 /** Why the parse or parse-items stage refuses an input: a stable rule to count and match by, the field, and a message with the remedy. */
 import { textOf } from '../../runtime/contract/stage.js';
 import type { ItemFieldName } from './item-fields.js';
-import { EVENT_ID, EVENT_TIME, EVENT_TYPE, type FieldName, FIELDS, PRICE, RATING_VALUE } from './fields.js';
+import { EVENT_ID, EVENT_TIME, EVENT_TYPE, type FieldName, FIELDS, POSITION, PRICE, RATING_VALUE } from './fields.js';
 import { EVENT_TYPES } from '../model.js';
-import type { EventRules } from './limits.js';
+import { type EventRules, POSITION_MAX } from './limits.js';
 
 export type Rule =
   // The whole message or chunk.
@@ -32,6 +32,7 @@ export type Rule =
   | 'number_invalid'
   | 'price_negative'
   | 'rating_out_of_range'
+  | 'position_out_of_range'
   | 'uuid_invalid'
   | 'id_invalid'
   | 'text_too_long'
@@ -120,6 +121,9 @@ export type RatingRange = Pick<EventRules, 'ratingMin' | 'ratingMax'>;
 
 export const ratingOutOfRange = (rating: number, { ratingMin, ratingMax }: RatingRange): Fault =>
   fault('rating_out_of_range', RATING_VALUE, `rating is ${rating}: send ${ratingMin} to ${ratingMax}`);
+
+export const positionOutOfRange = (is: string): Fault =>
+  fault('position_out_of_range', POSITION, `position is ${is}: send a whole number from 1 to ${POSITION_MAX}`);
 
 export const notUuid = (is: string): Fault =>
   fault('uuid_invalid', EVENT_ID, `event_id is ${is}: send a UUID as 123e4567-e89b-12d3-a456-426614174000`);

@@ -15,6 +15,9 @@ export const FIELDS = [
   'click_type',
   'referrer',
   'review_text',
+  'position',
+  'model',
+  'arm',
 ] as const;
 export type FieldName = (typeof FIELDS)[number];
 
@@ -33,9 +36,14 @@ export const DEVICE_TYPE = 11;
 export const CLICK_TYPE = 12;
 export const REFERRER = 13;
 export const REVIEW_TEXT = 14;
+export const POSITION = 15;
+export const MODEL = 16;
+export const ARM = 17;
 
 /** The number of everything that is not a field of an event: `category_id`, fields that a publisher adds. */
 export const IGNORED = FIELDS.length;
 
 /** Short names: bounded in length and without control characters. */
-export const NAMING_FIELDS = [EVENT_ID, USER_ID, ITEM_ID, CATEGORY_CODE, BRAND, SESSION_ID] as const;
+export const NAMING_FIELDS = [EVENT_ID, USER_ID, ITEM_ID, CATEGORY_CODE, BRAND, SESSION_ID, MODEL, ARM] as const;
+/** Of impressions alone: other events may have fields of these names that mean something else, which is ignored. */
+export const IMPRESSION_FIELDS: readonly number[] = [POSITION, MODEL, ARM];

@@ -3,7 +3,18 @@ import { CLOSE_BRACE, COLON, COMMA, MINUS, NINE, OPEN_BRACE, QUOTE, ZERO } from 
 import { textOf, utf8 } from '../../runtime/contract/stage.js';
 import type { EventWriter } from './event-writer.js';
 import { type Fault, fieldsDisagree, invalidUtf8, notJson, shownAsItIs, wrongType } from './fault.js';
-import { EVENT_ID, EVENT_TIME, IGNORED, ITEM_ID, PRICE, RATING_VALUE, SESSION_ID, USER_ID } from './fields.js';
+import {
+  EVENT_ID,
+  EVENT_TIME,
+  IGNORED,
+  IMPRESSION_FIELDS,
+  ITEM_ID,
+  POSITION,
+  PRICE,
+  RATING_VALUE,
+  SESSION_ID,
+  USER_ID,
+} from './fields.js';
 import { JsonScanner } from './json-scanner.js';
 import type { Alias } from './schema.js';
 import { isUtf8 } from './text.js';
@@ -16,7 +27,7 @@ type Wanted = 'text' | 'text or integer' | 'number' | 'text or number';
 
 const WANTED: readonly Wanted[] = Array.from({ length: IGNORED }, (_, field) => {
   if ([EVENT_ID, USER_ID, ITEM_ID, SESSION_ID].includes(field)) return 'text or integer';
-  if (field === PRICE || field === RATING_VALUE) return 'number';
+  if (field === PRICE || field === RATING_VALUE || field === POSITION) return 'number';
   return field === EVENT_TIME ? 'text or number' : 'text';
 });
 
@@ -143,7 +154,9 @@ class ObjectReader {
   }
 
   private refuseType(field: number, start: number, end: number): void {
-    this.fault ??= wrongType(field, shownAsItIs(this.bytes, start, end), FIX[WANTED[field]!]);
+    const fault = wrongType(field, shownAsItIs(this.bytes, start, end), FIX[WANTED[field]!]);
+    if (IMPRESSION_FIELDS.includes(field)) this.writer.impressionFault ??= fault;
+    else this.fault ??= fault;
   }
 
   /** Moves all fields to the writer's scratch, with their escapes decoded. */

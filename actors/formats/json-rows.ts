@@ -7,7 +7,7 @@ import { EVENT_TYPES } from '../model.js';
 import { BACKSLASH, CLOSE_BRACE, LINE_FEED, QUOTE, SPACE } from '../maths/ascii.js';
 import { utf8 } from '../../runtime/contract/stage.js';
 import { EventWriter, type ValueRules } from './event-writer.js';
-import { EVENT_ID, EVENT_TYPE, IGNORED, PRICE, RATING_VALUE, USER_ID } from './fields.js';
+import { EVENT_ID, EVENT_TYPE, IGNORED, POSITION, PRICE, RATING_VALUE, USER_ID } from './fields.js';
 import type { Schema } from './schema.js';
 
 /** An event as JSON, and where its user's id is; valid until the next one is written. */
@@ -31,6 +31,7 @@ export interface JsonRowsOptions {
   readonly ratingOf?: ((rating: number) => number) | undefined;
 }
 
+const NUMBERS: readonly number[] = [PRICE, RATING_VALUE, POSITION];
 const RATING = EVENT_TYPES.indexOf('rating');
 /** A byte of text takes at most six of JSON: \u0001. */
 const ESCAPED_BYTES = 6;
@@ -56,8 +57,7 @@ export class JsonRows extends EventWriter {
   ) {
     super(schema, rules);
     const nameOf = (field: number): string => `${JSON.stringify(schema.names[field]![0])}:`;
-    const isNumber = (field: number): boolean => field === PRICE || field === RATING_VALUE;
-    this.names = schema.names.map((_, field) => utf8(`,${nameOf(field)}${isNumber(field) ? '' : '"'}`));
+    this.names = schema.names.map((_, field) => utf8(`,${nameOf(field)}${NUMBERS.includes(field) ? '' : '"'}`));
     this.types = EVENT_TYPES.map((type) => utf8(`{${nameOf(EVENT_TYPE)}"${type}"`));
     this.idPrefix = options.idPrefix === undefined ? undefined : utf8(options.idPrefix);
   }
@@ -77,10 +77,11 @@ export class JsonRows extends EventWriter {
     // Parse identifies a rating without an id by user, item and time.
     else if (idPrefix !== undefined && (type !== RATING || this.schema.isStrict)) this.lineId(idPrefix);
     for (let field = EVENT_TYPE + 1; field < IGNORED; field++) {
-      if (field !== PRICE && field !== RATING_VALUE && starts[field] !== ends[field]) this.text(field, bytes);
+      if (!NUMBERS.includes(field) && starts[field] !== ends[field]) this.text(field, bytes);
     }
     if (!Number.isNaN(price)) this.number(PRICE, price);
     if (!Number.isNaN(rating)) this.number(RATING_VALUE, options.ratingOf?.(rating) ?? rating);
+    if (!Number.isNaN(this.position)) this.number(POSITION, this.position);
     this.json[this.at++] = CLOSE_BRACE;
     this.json[this.at] = LINE_FEED;
     const [userStart, userEnd] = [starts[USER_ID]!, ends[USER_ID]!];

@@ -4,6 +4,7 @@ import type { SchemaName } from './schema.js';
 /** A power of two: see EventWriter. */
 export const NAME_BYTES_MAX = 256;
 export const REVIEW_CHARACTERS_MAX = 5000;
+export const POSITION_MAX = 1000;
 
 /** How a deployment reads events, at every entry point. */
 export interface EventRules {

@@ -9,7 +9,7 @@ import { EventSchema, EventType } from '../../proto/gen/rivulet/v1/event_pb.js';
 import { EVENT_TYPES } from '../model.js';
 import type { EventWriter } from './event-writer.js';
 import { type Fault, invalidNumber, invalidTime, unknownEventType } from './fault.js';
-import { EVENT_TIME, EVENT_TYPE, FIELDS, IGNORED, ITEM_ID, PRICE, RATING_VALUE, USER_ID } from './fields.js';
+import { EVENT_TIME, EVENT_TYPE, FIELDS, IGNORED, ITEM_ID, POSITION, PRICE, RATING_VALUE, USER_ID } from './fields.js';
 
 export const NOT_PROTOBUF: Fault = {
   rule: 'protobuf_invalid',
@@ -22,7 +22,7 @@ const WIRE_TYPES = new Uint8Array(IGNORED).fill(WireType.LengthDelimited);
 for (const described of EventSchema.fields) {
   const field = (FIELDS as readonly string[]).indexOf(described.name);
   FIELD_OF[described.number] = field;
-  if (described.fieldKind === 'enum') WIRE_TYPES[field] = WireType.Varint;
+  if (described.fieldKind === 'enum' || described.scalar === ScalarType.UINT32) WIRE_TYPES[field] = WireType.Varint;
   if (described.scalar === ScalarType.DOUBLE) WIRE_TYPES[field] = WireType.Bit64;
 }
 
@@ -76,6 +76,7 @@ class ProtobufEventReader {
       else if (field === EVENT_TIME) this.readTime(this.lengthEnd());
       else if (field === PRICE) this.price = reader.double();
       else if (field === RATING_VALUE) this.rating = reader.double();
+      else if (field === POSITION) writer.position = reader.uint32();
       else {
         const end = this.lengthEnd();
         writer.starts[field] = reader.pos;

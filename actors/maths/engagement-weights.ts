@@ -1,12 +1,12 @@
 /** engagement-weights: how much an event adds to the popularity of its item. */
-import { codeOfType, EVENT_TYPES, type EventType } from '../model.js';
+import { codeOfType, EVENT_TYPES, type InteractionType } from '../model.js';
 
 /** From events, by the weights of their types, with a table as their past; or from a table alone. */
 export type PopularitySource = ({ readonly from: 'events' } & EngagementWeights) | { readonly from: 'table' };
 
 export interface EngagementWeights {
   /** In purchases, from 0; thousandths count. */
-  readonly weights: Readonly<Record<EventType, number>>;
+  readonly weights: Readonly<Record<InteractionType, number>>;
   /** Lower ratings do not count. */
   readonly ratingMin: number;
   /** Infinity: nothing fades. */
@@ -20,7 +20,9 @@ export const roundedWeight = (weight: number): number =>
 /** By code of the event type. */
 export function weightsByCode(weights: EngagementWeights['weights']): Float64Array {
   const byCode = new Float64Array(EVENT_TYPES.length);
-  for (const type of EVENT_TYPES) byCode[codeOfType(type)] = roundedWeight(weights[type]);
+  for (const type of Object.keys(weights) as InteractionType[]) {
+    byCode[codeOfType(type)] = roundedWeight(weights[type]);
+  }
   return byCode;
 }
 

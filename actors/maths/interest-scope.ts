@@ -4,9 +4,9 @@
  *   epoch     the window rows of one epoch, each counted as 1
  *   decayed   all events so far, weighted by type, halved with each half-life
  */
-import type { EventType } from '../model.js';
+import type { InteractionType } from '../model.js';
 
-export type Weights = Readonly<Record<EventType, number>>;
+export type Weights = Readonly<Record<InteractionType, number>>;
 
 export interface DecayedScope {
   readonly kind: 'decayed';

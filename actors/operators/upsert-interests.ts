@@ -75,7 +75,7 @@ function addWeights(
   { type, added, time, shares }: Shared,
   selection: Uint32Array | undefined,
 ): void {
-  const weightOf = Float64Array.from(EVENT_TYPES, (name) => weights[name]);
+  const weightOf = Float64Array.from(EVENT_TYPES, (name) => (name === 'impression' ? 0 : weights[name]));
   const { value: values, time: times } = table.values;
   const sum = { value: 0, time: 0 };
   for (let i = 0; i < found.length; i++) {

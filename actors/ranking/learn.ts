@@ -8,13 +8,13 @@
  * they are divided into frames.
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
-import { type FrameOf, type Keyed, textAt, type Value } from '../../runtime/contract/stage.js';
-import { type Choice, contextOf, Ranker } from './ranker.js';
+import { type FrameOf, type Keyed, slice, textAt, type Value } from '../../runtime/contract/stage.js';
+import { type Choice, contextOf, FEATURES, Ranker } from './ranker.js';
 import { type RunningScores, withChoice } from './running-scores.js';
 import type { Knowledge } from './sources.js';
-import { learn, scored, type Weights } from '../maths/rank/listwise-logit.js';
+import { type FeatureRows, learn, scored, type Weights } from '../maths/rank/listwise-logit.js';
 import { NONE } from '../maths/rank/neighbour-list.js';
-import type { sampledEvents } from '../model.js';
+import { IMPRESSION, type sampledEvents } from '../model.js';
 import { ItemFactors, type StoredFactors } from './factors.js';
 import { FadedCounts } from './faded-counts.js';
 import { type ItemSignals, type ItemSignalTables, signalsOf } from './item-signals.js';
@@ -28,9 +28,10 @@ import {
   SIMILAR_MAX,
   TOGETHER_MAX,
 } from './neighbours.js';
+import { follow, show, type ShownItem, type ShownState } from './shown.js';
 import type { NameTables } from '../state/numbered-names.js';
 
-export interface RankingState {
+export interface RankingState extends ShownState {
   readonly items: ItemSignalTables;
   readonly names: NameTables;
   readonly neighbours: NeighboursState;
@@ -39,6 +40,8 @@ export interface RankingState {
   readonly scores: Value<RunningScores>;
   readonly factors: Value<StoredFactors>;
 }
+
+const POSITION_AT = FEATURES.indexOf('position');
 
 export interface LearningOptions {
   /** Weights are learnt from one event out of so many, by how many the frame has. */
@@ -78,16 +81,37 @@ export class RankingLearner {
   }
 
   take(frame: Events): void {
-    if (frame.rows === 0) return;
+    const { type } = frame.columns;
+    // Runs of impressions, and of others.
+    for (let start = 0, end = 0; start < frame.rows; start = end) {
+      const isShown = type[start] === IMPRESSION;
+      while (end < frame.rows && (type[end] === IMPRESSION) === isShown) end++;
+      const run = start === 0 && end === frame.rows ? frame : slice(frame, start, end);
+      if (isShown) this.show(run);
+      else this.takeEvents(run, this.options.learntEvery(frame.rows));
+    }
+  }
+
+  private show({ rows, columns }: Events): void {
+    const { time, user, item, position, arm } = columns;
+    for (let row = 0; row < rows; row++) {
+      const place = Number.isNaN(position[row]) ? 0 : position[row]!;
+      const one = { item: textAt(item.dictionary, item.codes[row]!)!, position: place, at: time[row]! };
+      show(this.state, textAt(user.dictionary, user.codes[row]!)!, textAt(arm.dictionary, arm.codes[row]!), one);
+    }
+  }
+
+  private takeEvents(frame: Events, step: number): void {
     const { time, user, item } = frame.columns;
     const numbers = this.signals.numbersOf(frame);
     const count = this.signals.counterOf(frame, numbers);
-    const step = this.options.learntEvery(frame.rows);
     for (let row = 0; row < frame.rows; row++) {
       const id = textAt(user.dictionary, user.codes[row]!)!;
       const before = this.state.users.get(id) ?? NO_ITEMS;
-      const { at: place, ...after } = withItem(before, textAt(item.dictionary, item.codes[row]!)!, time[row]!);
-      if (place === 0 && row % step === 0) this.choose(row, before, numbers[row]!, time[row]!);
+      const name = textAt(item.dictionary, item.codes[row]!)!;
+      const { at: place, ...after } = withItem(before, name, time[row]!);
+      const shown = follow(this.state, id, name, time[row]!);
+      if (place === 0 && row % step === 0) this.choose(row, before, numbers[row]!, time[row]!, shown);
       count(row);
       if (place === undefined) continue;
       if (before.items[place] !== after.items[place]) {
@@ -98,7 +122,7 @@ export class RankingLearner {
     this.dropRare();
   }
 
-  private choose(row: number, before: LatestItems, chosen: number, atMs: number): void {
+  private choose(row: number, before: LatestItems, chosen: number, atMs: number, shown: readonly ShownItem[]): void {
     const history = this.signals.known(before.items);
     if (history.length === 0 || history[0] === chosen) return;
     const { items, rows } = this.ranker.candidates({ history, atMs });
@@ -108,10 +132,24 @@ export class RankingLearner {
     const choice = { row, history, chosen, items, rows, scores };
     this.options.onChoice?.(choice);
     this.state.scores.set(withChoice(this.state.scores.get(), choice));
-    const place = items.indexOf(chosen);
+    const among = this.shownRows(items, rows, shown) ?? { items, rows };
+    const place = among.items.indexOf(chosen);
     if (place < 0) return;
-    learn(weights, rows, context, scores, place);
+    learn(weights, among.rows, context, among.rows === rows ? scores : scored(weights, among.rows, context), place);
     this.state.weights.set(weights);
+  }
+
+  /** The candidates that were shown, with their positions; absent: fewer than two were. */
+  private shownRows(items: readonly number[], { features, values }: FeatureRows, shown: readonly ShownItem[]) {
+    const positions = new Map(shown.map(({ item, position }) => [this.signals.find(item), position]));
+    const places = [...items.keys()].filter((place) => positions.has(items[place]!));
+    if (places.length < 2) return undefined;
+    const own = new Float64Array(places.length * features);
+    places.forEach((place, i) => {
+      own.set(values.subarray(place * features, (place + 1) * features), i * features);
+      own[i * features + POSITION_AT] = Math.log1p(positions.get(items[place]!)!);
+    });
+    return { items: places.map((place) => items[place]!), rows: { features, count: places.length, values: own } };
   }
 
   /** `before`: newest first, without the item. */

@@ -9,6 +9,7 @@
  *   age, idle, new        log(1 + s) since its first and since its latest event; 1 if it has at most 2 events
  *   after                 log(1 + next(newest, x))
  *   als-score             taste(x) (factors.ts)
+ *   position              log(1 + place) in the list in which it was shown; 0 where it is asked for
  *
  *   context   the length of the history (none, 1, 2 to 4, more), and whether more than 30 minutes passed since its newest item
  *
@@ -28,7 +29,7 @@ export const FEATURES: readonly string[] = [
   ...POPULARITIES,
   'seen',
   ...['same-category', 'recent-category', 'category-share', 'same-brand', 'price-distance'],
-  ...['age', 'idle', 'new', 'after', 'als-score'],
+  ...['age', 'idle', 'new', 'after', 'als-score', 'position'],
 ];
 /** What each of them is a sign of, as explanations name it. */
 export const SIGNS: readonly string[] = [
@@ -36,7 +37,7 @@ export const SIGNS: readonly string[] = [
   ...POPULARITIES.map(() => 'popularity'),
   'history',
   ...['category-fit', 'category-fit', 'category-fit', 'same-brand', 'price-distance'],
-  ...['age', 'age', 'age', 'transitions', 'als'],
+  ...['age', 'age', 'age', 'transitions', 'als', 'position'],
 ];
 const WIDTH = FEATURES.length;
 const [POPULARITY_AT, COUNTS] = [SOURCE_NAMES.length, LOGS];

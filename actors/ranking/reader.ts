@@ -13,6 +13,7 @@ import { tasted, type Trend } from './by-taste.js';
 import { explain, explainTaste } from './explain.js';
 import { contextOf, FEATURES, Ranker } from './ranker.js';
 import { JUDGED_MODELS, type RunningScores } from './running-scores.js';
+import type { Arms } from './shown.js';
 import { type Knowledge, SOURCE_NAMES } from './sources.js';
 import type {
   Explanation,
@@ -29,6 +30,7 @@ export function rankingReaderOf(
   known: Knowledge,
   weights: Value<Weights>,
   scores: Value<RunningScores>,
+  arms: Value<Arms>,
 ): RankingReader {
   const ranker = new Ranker(known);
   const { signals } = known;
@@ -104,6 +106,7 @@ export function rankingReaderOf(
         hitRates: JUDGED_MODELS.map((model, i) => ({ model, hitRate: rates[i]! })),
         weights: FEATURES.map((feature, k) => ({ feature, weight: values[k]! })),
         factors: known.factors.facts,
+        arms: arms.get(),
       };
     },
   };

@@ -102,7 +102,11 @@ function sampledRows({ rows, columns: { user, type } }: Parsed, share: number): 
 }
 
 function asSampled({ rows, columns }: Parsed): Sampled {
-  const { time, storedAt, user, item, category, brand, price, past } = columns;
+  const { time, storedAt, type, user, item, category, brand, price, past, position, arm } = columns;
   const happened = time.map((at, row) => (at > storedAt[row]! ? storedAt[row]! : at));
-  return { type: sampledEvents, rows, columns: { time: happened, user, item, category, brand, price, past } };
+  return {
+    type: sampledEvents,
+    rows,
+    columns: { time: happened, type, user, item, category, brand, price, past, position, arm },
+  };
 }

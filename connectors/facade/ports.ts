@@ -1,4 +1,5 @@
 /** What the gRPC façade needs from the other components, and what it reports about itself. */
+import type { ArmSums, Experiment } from '../../actors/maths/experiment.js';
 import type { Contribution, Strategy } from '../../actors/model.js';
 import type { SoundEvent } from '../../actors/formats/event-reader.js';
 import type { TraceHeaders } from '../../runtime/telemetry/trace-context.js';
@@ -41,6 +42,8 @@ export interface Answer {
   readonly staleMs?: number | undefined;
   readonly model: string;
   readonly strategy: Strategy;
+  /** Of the experiment: `name/arm`; absent: there is none, or the question named a strategy. */
+  readonly arm?: string | undefined;
   /** Trace of the latest traced event that the list includes. */
   readonly trace?: TraceHeaders | undefined;
 }
@@ -91,6 +94,10 @@ export interface Ranking {
     readonly weights: readonly { readonly feature: string; readonly weight: number }[];
     /** Of items: when they were trained (epoch ms), how many items have them, and how many numbers each. Absent: none were trained yet. */
     readonly factors: { readonly trainedMs: number; readonly items: number; readonly rank: number } | undefined;
+    /** What was shown in each arm (`name/arm`) of experiments, and followed. */
+    readonly arms: Readonly<Record<string, ArmSums>>;
+    /** The one that is under way. */
+    readonly experiment: Experiment<Strategy> | undefined;
   };
 }
 

@@ -4,6 +4,8 @@
  * All problems are reported together, each with the key, the value, its origin and the expected values.
  */
 import { availableParallelism } from 'node:os';
+import type { Arm } from '../../actors/maths/experiment.js';
+import { STRATEGIES } from '../../actors/model.js';
 import { CONFIG_KEYS, type ConfigKey, configSchema, type SchemaConfig } from './schema.js';
 import {
   configKey,
@@ -182,7 +184,29 @@ function pipelineContradictions(pipeline: SchemaConfig['pipeline'], where: (key:
     const key = 'pipeline.window.slideSeconds';
     problems.push(`${key} is ${slideSeconds} (${where(key)}): give at most the size of the window, ${sizeSeconds}`);
   }
+  const { arms } = pipeline.experiment;
+  const wrong = arms === undefined ? undefined : armsFault(armsIn(arms));
+  if (wrong !== undefined) {
+    const key = 'pipeline.experiment.arms';
+    problems.push(`${key} is ${JSON.stringify(arms)} (${where(key)}): ${wrong}`);
+  }
   return problems;
+}
+
+/** Of the text of `pipeline.experiment.arms`. */
+export const armsIn = (text: string): readonly Arm[] =>
+  text.split(',').map((one) => {
+    const [, name, strategy, percent] = /^ *(.+):(.+)=(.+?) *$/.exec(one)!;
+    return { name: name!, strategy: strategy!, percent: Number(percent) };
+  });
+
+function armsFault(arms: readonly Arm[]): string | undefined {
+  const unknown = arms.find(({ strategy }) => !(STRATEGIES as readonly string[]).includes(strategy));
+  if (unknown !== undefined) return `there is no strategy ${unknown.strategy}: give some of ${STRATEGIES.join(', ')}`;
+  if (new Set(arms.map(({ name }) => name)).size < arms.length) return 'two arms have one name: give each its own';
+  const sum = arms.reduce((before, { percent }) => before + percent, 0);
+  if (Math.abs(sum - 100) > 1e-6) return `the percentages add up to ${sum}: they must to 100`;
+  return arms.some(({ percent }) => percent === 0) ? 'an arm has no users: give it a percentage above 0' : undefined;
 }
 
 function authContradictions(

@@ -117,6 +117,9 @@ const trending = z.strictObject({
   ).default(1_000_000),
 });
 
+const ARM = '[A-Za-z0-9-]{1,64}:[a-z-]+=\\d+(\\.\\d+)?';
+const ARMS = new RegExp(`^ *${ARM}( *, *${ARM}){1,7} *$`);
+
 const pipeline = z.strictObject({
   schema: oneOf(
     ['auto', 'rivulet', 'rees46', 'movielens', 'rivulet-strict', 'rees46-strict', 'movielens-strict'],
@@ -176,6 +179,20 @@ const pipeline = z.strictObject({
     'what decides the order of lists, where a question does not say',
   ).default('hybrid'),
   alsWeight: amount(0, 1, 'of als-trending: how much als counts beside what trends').default(0.7),
+  experiment: z
+    .strictObject({
+      name: text(
+        'name of the experiment that divides users among strategies; another name divides them anew',
+        'letters, digits and dashes',
+        /^[A-Za-z0-9-]{1,64}$/,
+      ).default('experiment'),
+      arms: text(
+        'its arms: which strategy, for what percentage of users; the first is what others are compared with (default: no experiment)',
+        'two to eight of arm:strategy=percent, comma-separated, as in old:category-popularity=50,new:hybrid=50',
+        ARMS,
+      ).optional(),
+    })
+    .prefault({}),
   popularity: popularity.prefault({}),
   trending: trending.prefault({}),
   duplicateIdsMax: whole(2, 100_000_000, 'event ids remembered to find duplicates').default(1_000_000),

@@ -105,7 +105,7 @@ export async function startHosts(
   const telemetry = new Telemetry(statuses, vitals, systemClock, countsOf);
   const views = viewsOf(() => view.host, topology, pipeline, staleAfterMs(options));
   registerRankingMetrics(telemetry.registry, views.ranking);
-  const answers = countedAnswers(views.answers, (kind) => telemetry.answers.count(kind));
+  const answers = countedAnswers(views.answers, (kind, arm) => telemetry.answers.count(kind, arm));
   const onAnswered = (stage: string, partition: number, ingestedAtMs: number): void => {
     if (stage === VIEW_STAGE) telemetry.answered(systemClock.nowMs() - ingestedAtMs);
     views.changed(stage, partition);

@@ -1,6 +1,7 @@
 /** Answers of the façade, computed from the state of the views (composition): find the partition, then compute the answer. */
 import { answer, type AnswerItem, MODELS, type SharedLists } from '../../actors/candidates/answer.js';
 import type { Question, RecommendationReader } from '../../actors/candidates/source.js';
+import { armOf, type Experiment } from '../../actors/maths/experiment.js';
 import type { RankedList } from '../../actors/maths/made-list.js';
 import type { PipelineOptions } from '../../actors/topology.js';
 import {
@@ -94,6 +95,7 @@ class KnownAnswer implements ViewAnswer {
     private readonly catalogue: Catalogue,
     private readonly reader: RecommendationReader,
     private readonly question: Question,
+    readonly arm: string | undefined,
     readonly asOfMs: number | undefined,
     readonly staleMs: number | undefined,
     readonly trace: Answer['trace'],
@@ -128,11 +130,14 @@ export interface Views {
 }
 
 /** The same answers, each reported by its kind. */
-export function countedAnswers(answers: ViewAnswers, count: (kind: AnswerKind) => void): RecommendationAnswers {
+export function countedAnswers(
+  answers: ViewAnswers,
+  count: (kind: AnswerKind, arm: string | undefined) => void,
+): RecommendationAnswers {
   return {
     get: (query) => {
       const answer = answers.get(query);
-      count(answer.kind);
+      count(answer.kind, answer.arm);
       return answer;
     },
   };
@@ -146,7 +151,8 @@ export function viewsOf(
     trending,
     strategy = 'hybrid',
     alsWeight = 0.7,
-  }: Pick<PipelineOptions, 'listSize' | 'trending' | 'strategy' | 'alsWeight'>,
+    experiment,
+  }: Pick<PipelineOptions, 'listSize' | 'trending' | 'strategy' | 'alsWeight' | 'experiment'>,
   staleAfterMs: number,
 ): Views {
   const [ofUsers, ofTrending] = [new Listeners(), new Listeners()];
@@ -168,12 +174,13 @@ export function viewsOf(
     freshness,
     listSize,
     strategy,
+    experiment,
     shared,
     revision: () => ranking(0).reader.revision(),
   };
   return {
     ...userViews(host, topology.count(VIEW_STAGE), userOptions, ofUsers),
-    ranking: { report: () => ranking(0).reader.report() },
+    ranking: { report: () => ({ ...ranking(0).reader.report(), experiment }) },
     similar: {
       get: ({ itemId, limit, category }) => {
         const items = ranking(0).reader.similar(itemId, limit, category);
@@ -226,6 +233,8 @@ interface UserOptions {
   readonly listSize: number;
   /** Of questions that name none. */
   readonly strategy: Strategy;
+  /** Of those, too: each user has the strategy of an arm. */
+  readonly experiment: Experiment<Strategy> | undefined;
   readonly shared: () => SharedLists;
   /** Of what all users share. */
   readonly revision: () => number;
@@ -244,16 +253,23 @@ function userViews(
   options: UserOptions,
   { onChange }: Listeners,
 ): Pick<Views, 'answers' | 'randomUsers'> {
-  const { catalogue, freshness, listSize, strategy: usual, shared, revision } = options;
+  const { catalogue, freshness, listSize, strategy: usual, experiment, shared, revision } = options;
   const users = readersOf(host, VIEW_STAGE, ({ instance }) => recommendationReader(instance.states()));
   const ofUser = (userId: string) => {
     const partition = partitionOf(userId, partitions);
     return { ...users(partition), staleMs: freshness.staleMs(partition) };
   };
+  /** By which strategy a question is answered, and in which arm. */
+  const chosen = (user: string, asked: Strategy | undefined) => {
+    if (asked !== undefined || experiment === undefined) return { strategy: asked ?? usual, arm: undefined };
+    const { name, strategy } = armOf(experiment, user);
+    return { strategy, arm: `${experiment.name}/${name}` };
+  };
   const recent = new RecentAnswers(() => `${revision()}/${catalogue.reportedRevision}`);
   const answers: ViewAnswers = {
-    get: ({ userId: user, limit: most, category, excludeSeen, explain, strategy = usual }) => {
+    get: ({ userId: user, limit: most, category, excludeSeen, explain, strategy: asked }) => {
       const limit = Math.min(most, listSize);
+      const { strategy, arm } = chosen(user, asked);
       const { processor, reader, staleMs } = ofUser(user);
       const question = { user, limit, category, excludeSeen, explain, strategy };
       // Of the messages of one event the last: its interests come before.
@@ -262,7 +278,7 @@ function userViews(
       const list = isPlain ? reader.made(user, limit) : undefined;
       if (list !== undefined) {
         const same = catalogue.sameAs(list)[explain ? 'explained' : 'plain'];
-        return new KnownAnswer(same, list, catalogue, reader, question, asOfMs, staleMs, trace);
+        return new KnownAnswer(same, list, catalogue, reader, question, arm, asOfMs, staleMs, trace);
       }
       const made = (): RankedAnswer => {
         const { items, model } = answer(reader, question, shared);
@@ -270,10 +286,11 @@ function userViews(
       };
       const isOwn = category !== undefined || excludeSeen || strategy === 'category-popularity';
       const ranked = isOwn ? made() : recent.get(reader.latest(user), `${strategy}/${limit}/${explain}`, made);
-      return { ...ranked, ...(isOwn ? {} : { sameAs: ranked }), asOfMs, staleMs, trace };
+      return { ...ranked, ...(isOwn ? {} : { sameAs: ranked }), arm, asOfMs, staleMs, trace };
     },
-    version: ({ userId: user, category, strategy = usual }) => {
+    version: ({ userId: user, category, strategy: asked }) => {
       const { reader, staleMs } = ofUser(user);
+      const { strategy } = chosen(user, asked);
       const learnt = strategy === 'category-popularity' ? '' : `/${revision()}`;
       return `${reader.version(user, category)}/${catalogue.reportedRevision}/${staleMs === undefined}${learnt}`;
     },

@@ -39,6 +39,8 @@ const EMPTY_HELP = 'is anything popular yet, and do callers ask for categories t
 
 export class AnswerMetrics {
   private readonly counts: Counts = { personal: 0, fallback: 0, empty: 0 };
+  /** By arm of the experiment. */
+  private readonly arms = new Map<string, number>();
   /** Counts at the end of the last minutes, oldest first; the first is that of the start. */
   private readonly samples: Readonly<Counts>[] = [{ ...this.counts }];
   private sampledAtMs: number;
@@ -55,10 +57,15 @@ export class AnswerMetrics {
     registerCounter(registry, { name: 'rivulet_answers_total', help, labelNames: ['kind'] }, () =>
       KINDS.map((kind) => ({ labels: { kind }, value: this.counts[kind] })),
     );
+    const ofArms = 'Lists of recommendations given to users of each arm of the experiment, name/arm';
+    registerCounter(registry, { name: 'rivulet_experiment_answers_total', help: ofArms, labelNames: ['arm'] }, () =>
+      [...this.arms].map(([arm, value]) => ({ labels: { arm }, value })),
+    );
   }
 
-  count(kind: AnswerKind): void {
+  count(kind: AnswerKind, arm?: string): void {
     this.counts[kind]++;
+    if (arm !== undefined) this.arms.set(arm, (this.arms.get(arm) ?? 0) + 1);
   }
 
   recent(): RecentAnswers {

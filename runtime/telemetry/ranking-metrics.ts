@@ -8,6 +8,7 @@ interface Ranking {
     readonly judged: number;
     readonly hitRates: readonly { readonly model: string; readonly hitRate: number }[];
     readonly factors: { readonly trainedMs: number } | undefined;
+    readonly arms: Readonly<Record<string, { readonly shown: number; readonly followed: number }>>;
   };
 }
 
@@ -27,6 +28,20 @@ export function registerRankingMetrics(registry: Registry, ranking: Ranking): vo
   const rate = 'How often it was among the first ten of a source of candidates, or of hybrid, lately';
   registerGauge(registry, { name: 'rivulet_ranking_hit_rate', help: rate, labelNames: ['model'] }, () =>
     (report()?.hitRates ?? []).map(({ model, hitRate }) => ({ labels: { model }, value: hitRate })),
+  );
+  const ofArms = (valueOf: (arm: { readonly shown: number; readonly followed: number }) => number) => () =>
+    Object.entries(report()?.arms ?? {}).map(([arm, sums]) => ({ labels: { arm }, value: valueOf(sums) }));
+  const shown = 'Items shown to users of the sample, as clients report, by arm of an experiment, name/arm';
+  registerGauge(
+    registry,
+    { name: 'rivulet_experiment_impressions', help: shown, labelNames: ['arm'] },
+    ofArms((of) => of.shown),
+  );
+  const followed = 'Of these, how many the user did something with within half an hour';
+  registerGauge(
+    registry,
+    { name: 'rivulet_experiment_clicks', help: followed, labelNames: ['arm'] },
+    ofArms((of) => of.followed),
   );
   const trained = 'When the factors were trained that als is ranked by, unix seconds; none before the first training';
   registerGauge(registry, { name: 'rivulet_ranking_factors_trained_timestamp_seconds', help: trained }, () => [

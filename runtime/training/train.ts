@@ -1,6 +1,6 @@
 /** Trains factors of items from the history as it is now, and hands them to the ranking of all nodes: they follow the same mailbox. */
 import { availableParallelism } from 'node:os';
-import { codeOfType } from '../../actors/model.js';
+import { codeOfType, IMPRESSION } from '../../actors/model.js';
 import { textAt } from '../frames/dictionary.js';
 import { appendFrames, type WriterOptions } from '../jobs/source-writer.js';
 import { type HistoryFrame, historyPieces } from '../jobs/history.js';
@@ -50,7 +50,7 @@ export async function trainFactors(options: TrainOptions): Promise<Trained | und
 function addTo(interactions: Interactions, { rows, columns }: HistoryFrame): void {
   const { user, item, type, duplicate } = columns;
   for (let row = 0; row < rows; row++) {
-    if (duplicate[row] === 1 || type[row] === REMOVED) continue;
+    if (duplicate[row] === 1 || type[row] === REMOVED || type[row] === IMPRESSION) continue;
     interactions.add(textAt(user.dictionary, user.codes[row]!)!, textAt(item.dictionary, item.codes[row]!)!);
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { interestRanking } from '../../actors/interest-ranking.js';
 import { type InterestScope, WEIGHTS } from '../../actors/maths/interest-scope.js';
-import { CART, EVENT_TYPES, PURCHASE, VIEW } from '../../actors/model.js';
+import { CART, EVENT_TYPES, type InteractionType, PURCHASE, VIEW } from '../../actors/model.js';
 import { StageDriver } from '../support/stage-driver.js';
 import { cutsOf, feed, framesOf, play, playWithCrashes, rowsSaid, type Saying, type Step } from './script.js';
 
@@ -191,7 +191,8 @@ describe('scope decayed, by hand', () => {
 const windowRow = fc.record({
   user: fc.constantFrom('u', 'v', 'w', 'x'),
   item: fc.constantFrom('1', '2', '10', 'a'),
-  type: fc.nat({ max: EVENT_TYPES.length - 1 }),
+  // Impressions do not come so far.
+  type: fc.nat({ max: EVENT_TYPES.length - 2 }),
   // Halves and quarters are exact in binary.
   category: fc.constantFrom(undefined, 'a', 'a.x', 'b', 'b.y.z', 'c', 'd', '\uFFFD', '\u{1F600}', 'a.x|c', 'd|c.y|b|a'),
   added: fc.integer({ min: 1, max: 4 }),
@@ -217,7 +218,8 @@ function oracle(scope: InterestScope, areTotal: boolean, rows: readonly (readonl
     for (const { user, category, type, added: events, time } of epoch) {
       latest.set(user, Math.max(time, latest.get(user) ?? 0));
       if (category === undefined) continue;
-      const weight = scope.kind === 'epoch' ? 1 : WEIGHTS[EVENT_TYPES[type]!] * events * 2 ** (time / HOUR);
+      const weight =
+        scope.kind === 'epoch' ? 1 : WEIGHTS[EVENT_TYPES[type] as InteractionType] * events * 2 ** (time / HOUR);
       const mains = category.split('|').map((one) => one.split('.')[0]);
       for (const main of mains) {
         const key = `${user}/${main}`;

@@ -16,7 +16,7 @@ describe('rows', () => {
     expect(frames.map(({ output }) => output)).toEqual(['rows']);
     const { columns } = frames[0]!.frame;
     expect(Object.keys(columns)).toEqual(
-      Object.keys(frame.columns).filter((name) => name !== 'storedAt' && name !== 'past'),
+      Object.keys(frame.columns).filter((name) => !['storedAt', 'past', 'position', 'arm'].includes(name)),
     );
     for (const [name, column] of Object.entries(columns)) expect(frame.columns).toHaveProperty(name, column);
     expect(columns['time']).toBe(frame.columns.time);

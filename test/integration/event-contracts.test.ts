@@ -62,6 +62,10 @@ const sound: Readonly<Record<FieldName, fc.Arbitrary<unknown>>> = {
   click_type: label,
   referrer: fc.option(fc.webUrl()),
   review_text: fc.option(fc.string({ maxLength: 50 })),
+  // Of other events than impressions they are ignored.
+  position: fc.jsonValue(),
+  model: fc.jsonValue(),
+  arm: fc.jsonValue(),
 };
 
 const odd: fc.Arbitrary<unknown> = fc.constantFrom(

@@ -46,6 +46,19 @@ it('reports how good the lists are', async () => {
     models: [{ model: 'popular', hit_rate: 0.25 }],
     weights: [{ feature: 'popular', weight: 0.5 }],
     factors: { trained_at: '2026-01-02T00:00:00.000Z', items: 900, rank: 32 },
+    experiment: {
+      name: 'lists',
+      arms: [
+        {
+          ...{ arm: 'old', strategy: 'category-popularity', percent: 60, users: 0, impressions: 0, clicks: 0 },
+          ...{ click_through_rate: null, hit_rate: null, p_value: null },
+        },
+        {
+          ...{ arm: 'new', strategy: 'hybrid', percent: 40, users: 2, impressions: 20, clicks: 3 },
+          ...{ click_through_rate: 0.15, hit_rate: 0.5, p_value: 1 },
+        },
+      ],
+    },
   });
 });
 

@@ -17,6 +17,8 @@ export interface PlainRow {
   readonly price: number | undefined;
   readonly rating: number | undefined;
   readonly past: number;
+  readonly position: number | undefined;
+  readonly arm: string | undefined;
 }
 
 export type Judged = { readonly row: PlainRow } | { readonly rule: string; readonly field?: string };
@@ -24,8 +26,15 @@ export type Judged = { readonly row: PlainRow } | { readonly rule: string; reado
 const DAY_MS = 86_400_000;
 const NAMES: readonly FieldName[] = ['event_id', 'user_id', 'item_id', 'category_code', 'brand', 'session_id'];
 
-/** The fields of an event, as text, judged in the order that parse does. */
-export function judge(given: Given, storedAtMs: number, impliesRating = false): Judged {
+/** The fields of an event, as text, judged in the order that parse does. `impressionFault`: what is wrong with it if it is an impression. */
+export function judge(
+  given: Given,
+  storedAtMs: number,
+  {
+    impliesRating = false,
+    impressionFault,
+  }: { readonly impliesRating?: boolean; readonly impressionFault?: Judged | undefined } = {},
+): Judged {
   const text = (name: FieldName): string | undefined => (given[name] === '' ? undefined : given[name]);
   const refuse = (rule: string, field: FieldName): Judged => ({ rule, field });
 
@@ -51,14 +60,21 @@ export function judge(given: Given, storedAtMs: number, impliesRating = false): 
   if (typeName === 'rating' && rating === undefined) return refuse('missing_field', 'rating');
   if (rating !== undefined && (rating < 0.5 || rating > 5)) return refuse('rating_out_of_range', 'rating');
 
-  for (const name of NAMES) {
+  const isImpression = typeName === 'impression';
+  if (isImpression && impressionFault !== undefined) return impressionFault;
+  const position = isImpression ? plainNumber(text('position')) : undefined;
+  if (position !== undefined && !(Number.isInteger(position) && position >= 1 && position <= 1000))
+    return refuse('position_out_of_range', 'position');
+
+  for (const name of isImpression ? [...NAMES, 'model' as const, 'arm' as const] : NAMES) {
     if (new TextEncoder().encode(given[name]).length > 256) return refuse('text_too_long', name);
     if (/\p{Cc}/u.test(given[name] ?? '')) return refuse('control_characters', name);
   }
   if ([...(given.review_text ?? '')].length > 5000) return refuse('text_too_long', 'review_text');
   const row = { time, type, user, item, category: text('category_code'), brand: text('brand'), rating, past: 0 };
+  const arm = isImpression ? text('arm') : undefined;
   // No price is -0.
-  return { row: { ...row, price: price === 0 ? 0 : price } };
+  return { row: { ...row, price: price === 0 ? 0 : price, position, arm } };
 }
 
 /** `undefined` when absent, NaN when no finite decimal number. */

@@ -73,6 +73,8 @@ export interface Recommendations {
   readonly staleMs: number | undefined;
   readonly model: string;
   readonly strategy: string;
+  /** Of the experiment: `name/arm`. */
+  readonly arm: string | undefined;
 }
 
 export { CallError } from './call-error.js';
@@ -255,8 +257,17 @@ class GrpcRivuletClient implements RivuletClient {
   }
 }
 
-const listOf = ({ userId, items, asOf, model, strategy, stale, age }: GetRecommendationsResponse): Recommendations => ({
-  ...{ userId, items, model, strategy },
+const listOf = ({
+  userId,
+  items,
+  asOf,
+  model,
+  strategy,
+  arm,
+  stale,
+  age,
+}: GetRecommendationsResponse): Recommendations => ({
+  ...{ userId, items, model, strategy, arm: arm === '' ? undefined : arm },
   asOfMs: asOf && timestampMs(asOf),
   staleMs: stale ? (age === undefined ? 0 : durationMs(age)) : undefined,
 });

@@ -23,6 +23,7 @@ const MODEL = tag(inAnswer.model, BYTES);
 const STALE = tag(inAnswer.stale, VARINT);
 const AGE = tag(inAnswer.age, BYTES);
 const STRATEGY = tag(inAnswer.strategy, BYTES);
+const ARM = tag(inAnswer.arm, BYTES);
 
 const { field: inItem } = RecommendedItemSchema;
 const ITEM_ID = tag(inItem.itemId, BYTES);
@@ -64,8 +65,8 @@ export function batchBytes(userIds: readonly string[], answers: readonly Answer[
 /** rivulet.v1.StreamRecommendationsResponse; `timeless`: without `as_of` and `age`, to compare everything else. */
 export function streamedBytes(userId: string, answer: Answer, limit: number, timeless = false): Buffer {
   const items = itemsBytes(answer, limit);
-  const { model, strategy, asOfMs, staleMs } = answer;
-  const facts = timeless ? { model, strategy, staleMs: staleMs && 0 } : { model, strategy, asOfMs, staleMs };
+  const { asOfMs, staleMs, ...others } = answer;
+  const facts = timeless ? { ...others, staleMs: staleMs && 0 } : answer;
   return written((out) => {
     out.uint32(OF_STREAM).fork();
     writeAnswer(out, userId, facts, items);
@@ -93,7 +94,7 @@ function itemsBytes(answer: Answer, limit: number): Uint8Array {
 function writeAnswer(
   out: BinaryWriter,
   userId: string,
-  { asOfMs, model, strategy, staleMs }: Pick<Answer, 'asOfMs' | 'model' | 'strategy' | 'staleMs'>,
+  { asOfMs, model, strategy, arm = '', staleMs }: Pick<Answer, 'asOfMs' | 'model' | 'strategy' | 'arm' | 'staleMs'>,
   items: Uint8Array,
 ): void {
   writeText(out, USER_ID, userId);
@@ -103,6 +104,7 @@ function writeAnswer(
   writeFlag(out, STALE, staleMs !== undefined);
   writeTime(out, AGE, staleMs);
   writeText(out, STRATEGY, strategy);
+  writeText(out, ARM, arm);
 }
 
 function writeItem(out: BinaryWriter, item: AnswerItem): void {

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { CONTRACTS } from '../../../actors/formats/contracts.js';
-import { type FieldName, FIELDS } from '../../../actors/formats/fields.js';
+import { type FieldName, FIELDS, IMPRESSION_FIELDS } from '../../../actors/formats/fields.js';
 import { Schema, strictOf } from '../../../actors/formats/schema.js';
 import { type EventForm, exampleOf, kindsOf } from './event-schema.js';
 import { unchanged } from './fields.js';
@@ -32,6 +32,7 @@ function contractOf(form: EventForm, type: (typeof CONTRACT_TYPES)[number]): obj
   const nameOf = (field: FieldName): string => form.schema.names[FIELDS.indexOf(field)]![0]!;
   const of = (some: readonly FieldName[]): object => Object.fromEntries(some.map((one) => [nameOf(one), fields[one]]));
   const own = [...required, ...optional];
+  const others = FIELDS.filter((field, i) => !own.includes(field) && !IMPRESSION_FIELDS.includes(i));
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: `${type}_event`,
@@ -39,7 +40,7 @@ function contractOf(form: EventForm, type: (typeof CONTRACT_TYPES)[number]): obj
     type: 'object',
     properties: of(own),
     required: required.map(nameOf),
-    allOf: [{ $comment: ABOUT_OTHERS, properties: of(FIELDS.filter((field) => !own.includes(field))) }],
+    allOf: [{ $comment: ABOUT_OTHERS, properties: of(others) }],
     examples: [exampleOf(form, type)],
   };
 }

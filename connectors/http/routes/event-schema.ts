@@ -5,7 +5,12 @@
 import { z } from 'zod';
 import { ISO_TIME, POSITIVE_ID, UUID } from '../../../actors/formats/contracts.js';
 import { type FieldName, FIELDS } from '../../../actors/formats/fields.js';
-import { type EventRules, NAME_BYTES_MAX, REVIEW_CHARACTERS_MAX } from '../../../actors/formats/limits.js';
+import {
+  type EventRules,
+  NAME_BYTES_MAX,
+  POSITION_MAX,
+  REVIEW_CHARACTERS_MAX,
+} from '../../../actors/formats/limits.js';
 import type { Schema } from '../../../actors/formats/schema.js';
 import { EVENT_TYPES, type EventType } from '../../../actors/model.js';
 import { PLAIN_TEXT } from './fields.js';
@@ -59,6 +64,11 @@ export function kindsOf({ schema: { isStrict }, rules: { ratingMin, ratingMax } 
     click_type: TEXT,
     referrer: TEXT,
     review_text: { ...TEXT, maxLength: REVIEW_CHARACTERS_MAX },
+    position: {
+      description: `Of an impression: its place in the list, 1 to ${POSITION_MAX}; ignored in other events, as are model and arm`,
+    },
+    model: { description: 'Of an impression: what made the list, as `model` of the answer' },
+    arm: { description: 'Of an impression: the arm of the experiment, as `arm` of the answer' },
   };
 }
 

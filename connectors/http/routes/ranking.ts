@@ -1,5 +1,7 @@
 /** GET /ranking: how good the lists are, by what users did next, and by which weights candidates are ranked. */
 import { z } from 'zod';
+import { alwaysValidP, type ArmSums, type Experiment, NO_SUMS } from '../../../actors/maths/experiment.js';
+import { STRATEGIES, type Strategy } from '../../../actors/model.js';
 import type { Ranking } from '../../facade/ports.js';
 import { problemSchema } from '../server/problem.js';
 import type { App } from '../server/zod-provider.js';
@@ -18,6 +20,28 @@ const rankingSchema = z
       .object({ trained_at: z.iso.datetime(), items: z.int(), rank: z.int() })
       .nullable()
       .describe('What als is ranked by; null: nothing was trained yet (training.everyMinutes, or `rivulet train`)'),
+    experiment: z
+      .object({
+        name: z.string(),
+        arms: z.array(
+          z.object({
+            arm: z.string(),
+            strategy: z.enum(STRATEGIES),
+            percent: z.number().describe('Of users'),
+            users: z.int().describe('Of the sample, to whom something was shown'),
+            impressions: z.int(),
+            clicks: z.int().describe('Shown items that the user did something with within half an hour'),
+            click_through_rate: z.number().nullable(),
+            hit_rate: z.number().nullable().describe('Of what users did, how often the item had been shown to them'),
+            p_value: z
+              .number()
+              .nullable()
+              .describe('That clicks differ from those of the first arm by chance; valid whenever one looks'),
+          }),
+        ),
+      })
+      .nullable()
+      .describe('The one under way (pipeline.experiment), by the impressions that clients report'),
   })
   .meta({ id: 'Ranking' });
 
@@ -25,6 +49,22 @@ const factorsOf = ({ trainedMs, ...sizes }: NonNullable<ReturnType<Ranking['repo
   trained_at: new Date(trainedMs).toISOString(),
   ...sizes,
 });
+
+function armsOf({ name, arms }: Experiment<Strategy>, sums: ReturnType<Ranking['report']>['arms']) {
+  const sumsOf = (arm: string): ArmSums => sums[`${name}/${arm}`] ?? NO_SUMS;
+  const first = sumsOf(arms[0]!.name);
+  const rate = (part: number, all: number): number | null => (all === 0 ? null : part / all);
+  return arms.map(({ name: arm, strategy, percent }, i) => {
+    const own = sumsOf(arm);
+    const { users, shown: impressions, followed: clicks, judged, hits } = own;
+    return {
+      ...{ arm, strategy, percent, users, impressions, clicks },
+      click_through_rate: rate(clicks, impressions),
+      hit_rate: rate(hits, judged),
+      p_value: i === 0 ? null : alwaysValidP(own, first),
+    };
+  });
+}
 
 export function rankingRoutes(app: App, ranking: Ranking): void {
   app.get(
@@ -38,11 +78,12 @@ export function rankingRoutes(app: App, ranking: Ranking): void {
       },
     },
     (_, reply) => {
-      const { judged, hitRates, weights, factors } = ranking.report();
+      const { judged, hitRates, weights, factors, arms, experiment } = ranking.report();
       const models = hitRates.map(({ model, hitRate }) => ({ model, hit_rate: hitRate }));
       void reply.header('cache-control', 'no-store').send({
         ...{ judged, models, weights: [...weights] },
         factors: factors === undefined ? null : factorsOf(factors),
+        experiment: experiment === undefined ? null : { name: experiment.name, arms: armsOf(experiment, arms) },
       });
     },
   );

@@ -70,6 +70,10 @@ const answerSchema = z
     stale,
     model: z.string(),
     strategy: z.enum(STRATEGIES),
+    arm: z
+      .string()
+      .optional()
+      .describe('The arm of the experiment that the user is in, name/arm: send it with impressions'),
     items: z.array(
       z.object({
         rank: z.int(),
@@ -175,6 +179,7 @@ const NOBODY = new Refused({
 /** The encoded list of the last request, to be sent again unchanged. */
 interface Written {
   readonly limit: number;
+  readonly arm: string | undefined;
   readonly count: number;
   /** From `"model":…` to the end: the part that does not depend on the time. */
   readonly list: Buffer;
@@ -230,13 +235,14 @@ function bodyOf({ count, list }: Written, user: string, { asOfMs, staleMs }: Ans
 }
 
 function writtenOf(answer: Answer, limit: number): Written {
-  const { sameAs, model, strategy } = answer;
+  const { sameAs, model, strategy, arm } = answer;
   const known = sameAs && written.get(sameAs);
-  if (known?.limit === limit) return known;
+  if (known?.limit === limit && known.arm === arm) return known;
   // Items are built when they are accessed.
   const shown = answer.items.slice(0, limit).map(shownOf);
-  const list = Buffer.from(`"model":"${model}","strategy":"${strategy}","items":${JSON.stringify(shown)}}`);
-  const now = { limit, count: shown.length, list, etag: etagOf(list) };
+  const inArm = arm === undefined ? '' : `"arm":${JSON.stringify(arm)},`;
+  const list = Buffer.from(`"model":"${model}","strategy":"${strategy}",${inArm}"items":${JSON.stringify(shown)}}`);
+  const now = { limit, arm, count: shown.length, list, etag: etagOf(list) };
   if (sameAs !== undefined) written.set(sameAs, now);
   return now;
 }

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Entries } from '../../../actors/maths/als/sparse.js';
-import type { EventType, sampledEvents } from '../../../actors/model.js';
+import { type EventType, type sampledEvents, VIEW } from '../../../actors/model.js';
 import type { Dated } from '../../../actors/maths/evaluation/splits.js';
 import { formatOf, listing } from '../../../connectors/csv/folder-source.js';
 import { readRecords } from '../../../connectors/csv/read-records.js';
@@ -59,7 +59,8 @@ export async function readEvents(input: string, format: Format): Promise<DatedEv
   const genres = await genresIn(input, format);
   for await (const { timeMs: time, user, item, ...facts } of interactionsIn(input, format)) {
     const { category = genres.get(item), brand, price = NaN } = facts;
-    events.push({ time, user, item, category, brand, price, past: 0 });
+    const none = { type: VIEW, past: 0, position: NaN, arm: undefined };
+    events.push({ ...none, time, user, item, category, brand, price });
   }
   return nonEmpty(
     events.sort((a, b) => a.time - b.time),

@@ -54,6 +54,8 @@ export function judgeStream(
     weights: specs.weights.create(),
     scores: specs.scores.create(),
     factors: specs.factors.create(),
+    shown: specs.shown.create(),
+    arms: specs.arms.create(),
   };
   const warm = Math.floor(events.length * WARM_UP);
   const ranks = JUDGED_MODELS.map((): number[] => []);

@@ -44,6 +44,9 @@ export const HISTORY_FIELDS: readonly HistoryField[] = [
   text('click_type', ({ clickType }) => clickType),
   text('referrer', ({ referrer }) => referrer),
   text('review_text', ({ reviewText }) => reviewText),
+  { name: 'position', type: 'INT32', of: ({ position }) => position },
+  text('model', ({ model }) => model),
+  text('arm', ({ arm }) => arm),
   // Which a publisher does not send.
   time('received_at', ({ receivedAt }) => receivedAt),
   { name: 'sequence', type: 'INT64', of: ({ sequence }) => sequence },

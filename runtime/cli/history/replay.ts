@@ -110,6 +110,7 @@ const eventOf = (row: HistoryRow): MessageInitShape<typeof EventSchema> => ({
   ...{ eventId: row.eventId, categoryCode: row.category, brand: row.brand, price: row.price },
   ...{ rating: row.rating, sessionId: row.session, pageUrl: row.pageUrl, deviceType: row.deviceType },
   ...{ clickType: row.clickType, referrer: row.referrer, reviewText: row.reviewText },
+  ...{ position: row.position, model: row.model, arm: row.arm },
 });
 
 /** A URL, with the credentials of the configuration, or a data directory. */

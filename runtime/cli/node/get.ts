@@ -21,7 +21,7 @@ export async function get(userId: string, options: GetOptions): Promise<void> {
   );
 }
 
-function asJson({ userId, items, asOfMs, staleMs, model, strategy }: Recommendations): string {
+function asJson({ userId, items, asOfMs, staleMs, model, strategy, arm }: Recommendations): string {
   const document = {
     user_id: userId,
     items: items.map(({ itemId, rank, score, category, type, reason, title, brand, price, contributions }) => ({
@@ -33,16 +33,17 @@ function asJson({ userId, items, asOfMs, staleMs, model, strategy }: Recommendat
     ...(staleMs === undefined ? {} : { age_seconds: staleMs / 1000 }),
     model,
     strategy,
+    arm,
   };
   return JSON.stringify(document, undefined, 2);
 }
 
 function asText(
-  { userId, items, asOfMs, staleMs, model }: Recommendations,
+  { userId, items, asOfMs, staleMs, model, arm }: Recommendations,
   explain: boolean,
   isFiltered: boolean,
 ): string {
-  const about = `${harmless(userId)}   as of ${instant(asOfMs)}   model ${model}`;
+  const about = `${harmless(userId)}   as of ${instant(asOfMs)}   model ${model}${arm === undefined ? '' : `   arm ${harmless(arm)}`}`;
   const head = staleMs === undefined ? about : `${about}\n${staleNote(staleMs)}`;
   if (items.length === 0) {
     return asOfMs === undefined

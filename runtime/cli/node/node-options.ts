@@ -1,9 +1,10 @@
 /** From configuration to the options of a node and of a bounded job. The last place where a key is read by its name. */
-import { EVENT_TYPES, type EventType, TRENDING_RANKINGS } from '../../../actors/model.js';
+import type { Arm } from '../../../actors/maths/experiment.js';
+import { EVENT_TYPES, type EventType, type Strategy, TRENDING_RANKINGS } from '../../../actors/model.js';
 import type { PipelineOptions } from '../../../actors/topology.js';
 import type { NatsOptions } from '../../../connectors/nats/connection/connect.js';
 import type { ActorTuning } from '../../actor/options.js';
-import type { Config } from '../../config/config.js';
+import { armsIn, type Config } from '../../config/config.js';
 import { commonSettings, deploymentOf } from '../../config/deployment.js';
 import type { NodeOptions } from '../../node/node.js';
 import { grpcOptions, httpOptions } from './facade-options.js';
@@ -72,6 +73,7 @@ export const streamBytesMax = (config: Config): number => config.streamMegabytes
 /** The live pipeline; for the differences of the bounded one see `boundedPipeline`. */
 export function pipelineOptions({ partitions, sourcePartitions, history, pipeline }: Config): PipelineOptions {
   const { trigger, interest } = pipeline;
+  const { arms } = pipeline.experiment;
   return {
     partitions: { source: sourcePartitions, user: partitions, item: partitions },
     parse: {
@@ -105,6 +107,9 @@ export function pipelineOptions({ partitions, sourcePartitions, history, pipelin
     listSize: pipeline.listSize,
     strategy: pipeline.strategy,
     alsWeight: pipeline.alsWeight,
+    ...(arms === undefined
+      ? {}
+      : { experiment: { name: pipeline.experiment.name, arms: armsIn(arms) as Arm<Strategy>[] } }),
     trending: trendingOptions(pipeline.trending, partitions),
     ...(history.megabytes === 0
       ? {}
@@ -122,7 +127,8 @@ function trendingOptions(
   { counts, viewWeight, clickWeight, rankings, halfLifeHours, itemsMax }: Config['pipeline']['trending'],
   partitions: number,
 ): PipelineOptions['trending'] {
-  const counted = (as: string): EventType[] => EVENT_TYPES.filter((type) => counts[type] === as);
+  const counted = (as: string): EventType[] =>
+    EVENT_TYPES.filter((type) => type !== 'impression' && counts[type] === as);
   return {
     ...{ views: counted('view'), clicks: counted('click'), viewWeight, clickWeight },
     rankings: TRENDING_RANKINGS.filter((ranking) => ranking === 'score' || rankings.includes(ranking)),

@@ -4,7 +4,7 @@ import { type FieldName, FIELDS } from '../../../actors/formats/fields.js';
 import { parse } from '../../../actors/parse.js';
 import { type RawMessage, textOf, utf8 } from '../../../runtime/contract/stage.js';
 import { batch, deadLettersOf, json, jsonLines, message, STORED_AT_MS } from '../../support/raw-messages.js';
-import { type Given, judge, type PlainRow } from '../../support/plain-parse.js';
+import { type Given, judge, type Judged, type PlainRow } from '../../support/plain-parse.js';
 import { StageDriver } from '../../support/stage-driver.js';
 
 const T = '2019-10-01T00:00:00Z';
@@ -240,7 +240,7 @@ const VALUE: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(undefined, null, '', true, [], {}, 'x'.repeat(257)) },
 );
 const good = fc.record({
-  event_type: fc.constantFrom('view', 'cart', 'rating'),
+  event_type: fc.constantFrom('view', 'cart', 'rating', 'impression'),
   event_time: fc.constant(T),
   user_id: fc.nat(),
   item_id: fc.nat(),
@@ -252,22 +252,28 @@ const anyEvent = fc
   )
   .map(([event, changes]) => ({ ...event, ...changes }));
 
-const NUMERIC: readonly string[] = ['price', 'rating'];
+const NUMERIC: readonly string[] = ['price', 'rating', 'position'];
+const OF_IMPRESSIONS: readonly string[] = ['position', 'model', 'arm'];
 const ID: readonly string[] = ['user_id', 'item_id', 'session_id', 'event_id'];
 
 /** What should become of an event that `JSON.parse` gave. */
 function expected(event: Record<string, unknown>): PlainRow | string {
   const given: Given = {};
+  let impressionFault: Judged | undefined;
   for (const [name, value] of Object.entries(event) as [FieldName, unknown][]) {
     if (value === null) continue;
     const isText = typeof value === 'string' && !NUMERIC.includes(name);
     const isNumber =
       typeof value === 'number' &&
       (NUMERIC.includes(name) || name === 'event_time' || (ID.includes(name) && Number.isInteger(value)));
-    if (!isText && !isNumber) return `wrong_type ${name}`;
+    if (!isText && !isNumber) {
+      if (!OF_IMPRESSIONS.includes(name)) return `wrong_type ${name}`;
+      impressionFault ??= { rule: 'wrong_type', field: name };
+      continue;
+    }
     given[name] = String(value);
   }
-  const verdict = judge(given, STORED_AT_MS);
+  const verdict = judge(given, STORED_AT_MS, { impressionFault });
   return 'row' in verdict ? verdict.row : `${verdict.rule} ${verdict.field}`;
 }
 

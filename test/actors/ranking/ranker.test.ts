@@ -33,6 +33,8 @@ function worldOf(events: readonly Event[]) {
     weights: specs.weights.create(),
     scores: specs.scores.create(),
     factors: specs.factors.create(),
+    shown: specs.shown.create(),
+    arms: specs.arms.create(),
   };
   const rows = events.map(({ ago, ...event }) => ({ price: NaN, past: 0, ...event, time: NOON - ago * MINUTE }));
   new RankingLearner(state, { learntEvery: () => 1 }).take(frameOf(sampledEvents, rows));

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rivulet/v1/event.proto.
  */
 export const file_rivulet_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChZyaXZ1bGV0L3YxL2V2ZW50LnByb3RvEgpyaXZ1bGV0LnYxIp4ECgVFdmVudBIVCghldmVudF9pZBgBIAEoCUgAiAEBEikKCmV2ZW50X3R5cGUYAiABKA4yFS5yaXZ1bGV0LnYxLkV2ZW50VHlwZRIuCgpldmVudF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd1c2VyX2lkGAQgASgJEg8KB2l0ZW1faWQYBSABKAkSGgoNY2F0ZWdvcnlfY29kZRgGIAEoCUgBiAEBEhIKBWJyYW5kGAcgASgJSAKIAQESEgoFcHJpY2UYCCABKAFIA4gBARIXCgpzZXNzaW9uX2lkGAkgASgJSASIAQESEwoGcmF0aW5nGAogASgBSAWIAQESFQoIcGFnZV91cmwYCyABKAlIBogBARIYCgtkZXZpY2VfdHlwZRgMIAEoCUgHiAEBEhcKCmNsaWNrX3R5cGUYDSABKAlICIgBARIVCghyZWZlcnJlchgOIAEoCUgJiAEBEhgKC3Jldmlld190ZXh0GA8gASgJSAqIAQFCCwoJX2V2ZW50X2lkQhAKDl9jYXRlZ29yeV9jb2RlQggKBl9icmFuZEIICgZfcHJpY2VCDQoLX3Nlc3Npb25faWRCCQoHX3JhdGluZ0ILCglfcGFnZV91cmxCDgoMX2RldmljZV90eXBlQg0KC19jbGlja190eXBlQgsKCV9yZWZlcnJlckIOCgxfcmV2aWV3X3RleHQiLwoKRXZlbnRCYXRjaBIhCgZldmVudHMYASADKAsyES5yaXZ1bGV0LnYxLkV2ZW50KrgBCglFdmVudFR5cGUSGgoWRVZFTlRfVFlQRV9VTlNQRUNJRklFRBAAEhMKD0VWRU5UX1RZUEVfVklFVxABEhMKD0VWRU5UX1RZUEVfQ0FSVBACEhcKE0VWRU5UX1RZUEVfUFVSQ0hBU0UQAxIfChtFVkVOVF9UWVBFX1JFTU9WRV9GUk9NX0NBUlQQBBIUChBFVkVOVF9UWVBFX0NMSUNLEAUSFQoRRVZFTlRfVFlQRV9SQVRJTkcQBkICUAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChZyaXZ1bGV0L3YxL2V2ZW50LnByb3RvEgpyaXZ1bGV0LnYxIvoECgVFdmVudBIVCghldmVudF9pZBgBIAEoCUgAiAEBEikKCmV2ZW50X3R5cGUYAiABKA4yFS5yaXZ1bGV0LnYxLkV2ZW50VHlwZRIuCgpldmVudF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd1c2VyX2lkGAQgASgJEg8KB2l0ZW1faWQYBSABKAkSGgoNY2F0ZWdvcnlfY29kZRgGIAEoCUgBiAEBEhIKBWJyYW5kGAcgASgJSAKIAQESEgoFcHJpY2UYCCABKAFIA4gBARIXCgpzZXNzaW9uX2lkGAkgASgJSASIAQESEwoGcmF0aW5nGAogASgBSAWIAQESFQoIcGFnZV91cmwYCyABKAlIBogBARIYCgtkZXZpY2VfdHlwZRgMIAEoCUgHiAEBEhcKCmNsaWNrX3R5cGUYDSABKAlICIgBARIVCghyZWZlcnJlchgOIAEoCUgJiAEBEhgKC3Jldmlld190ZXh0GA8gASgJSAqIAQESFQoIcG9zaXRpb24YECABKA1IC4gBARISCgVtb2RlbBgRIAEoCUgMiAEBEhAKA2FybRgSIAEoCUgNiAEBQgsKCV9ldmVudF9pZEIQCg5fY2F0ZWdvcnlfY29kZUIICgZfYnJhbmRCCAoGX3ByaWNlQg0KC19zZXNzaW9uX2lkQgkKB19yYXRpbmdCCwoJX3BhZ2VfdXJsQg4KDF9kZXZpY2VfdHlwZUINCgtfY2xpY2tfdHlwZUILCglfcmVmZXJyZXJCDgoMX3Jldmlld190ZXh0QgsKCV9wb3NpdGlvbkIICgZfbW9kZWxCBgoEX2FybSIvCgpFdmVudEJhdGNoEiEKBmV2ZW50cxgBIAMoCzIRLnJpdnVsZXQudjEuRXZlbnQq0wEKCUV2ZW50VHlwZRIaChZFVkVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASEwoPRVZFTlRfVFlQRV9WSUVXEAESEwoPRVZFTlRfVFlQRV9DQVJUEAISFwoTRVZFTlRfVFlQRV9QVVJDSEFTRRADEh8KG0VWRU5UX1RZUEVfUkVNT1ZFX0ZST01fQ0FSVBAEEhQKEEVWRU5UX1RZUEVfQ0xJQ0sQBRIVChFFVkVOVF9UWVBFX1JBVElORxAGEhkKFUVWRU5UX1RZUEVfSU1QUkVTU0lPThAHQgJQAWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * One thing that one user did with one item at one time.
@@ -132,6 +132,27 @@ export type Event = Message<"rivulet.v1.Event"> & {
    * @generated from field: optional string review_text = 15;
    */
   reviewText?: string | undefined;
+
+  /**
+   * Of an impression: the place of the item in the list, from 1; at most 1000. This field and the next two are ignored in other events.
+   *
+   * @generated from field: optional uint32 position = 16;
+   */
+  position?: number | undefined;
+
+  /**
+   * Of an impression: what made the list, as `model` of the answer. At most 256 bytes.
+   *
+   * @generated from field: optional string model = 17;
+   */
+  model?: string | undefined;
+
+  /**
+   * Of an impression: the arm of the experiment, as `arm` of the answer. At most 256 bytes.
+   *
+   * @generated from field: optional string arm = 18;
+   */
+  arm?: string | undefined;
 };
 
 /**
@@ -216,6 +237,13 @@ export enum EventType {
    * @generated from enum value: EVENT_TYPE_RATING = 6;
    */
   RATING = 6,
+
+  /**
+   * The item was shown to the user, in a list: no sign of interest, but what lists are judged by, and learnt from. Report it when the user could see it.
+   *
+   * @generated from enum value: EVENT_TYPE_IMPRESSION = 7;
+   */
+  IMPRESSION = 7,
 }
 
 /**
