@@ -56,10 +56,10 @@ describe.skipIf(noBrowser)(`recommendations, in Chromium${skipped(noBrowser)}`, 
     const { page, complaints } = await browser.open(node);
     await page.getByRole('table', { name: 'user-0815' }).waitFor();
     await page.getByRole('button', { name: 'Compare strategies' }).click();
-    for (const name of ['Hybrid', 'By interests', 'Seen together', 'Trending']) {
+    for (const name of ['Hybrid', 'By interests', 'Seen together', 'By taste', 'Taste and trend', 'Trending']) {
       expect(await page.getByRole('region', { name, exact: true }).getByRole('listitem').count()).toBe(5);
     }
-    expect(await page.locator('.comparison .is-shared').count()).toBe(20);
+    expect(await page.locator('.comparison .is-shared').count()).toBe(30);
     expect(complaints).toEqual([]);
   });
 
@@ -71,6 +71,39 @@ describe.skipIf(noBrowser)(`recommendations, in Chromium${skipped(noBrowser)}`, 
     expect(await rates.getByRole('row', { name: 'hybrid' }).innerText()).toContain('41 %');
     const weights = page.getByRole('table', { name: 'The largest weights' });
     expect(await weights.getByRole('rowheader').allInnerTexts()).toEqual(['category', 'age', 'new']);
+  });
+
+  it('shows the arms of an experiment, and the one that a user is in', async () => {
+    const { page } = await browser.open(node);
+    const arms = page.getByRole('table', { name: 'Experiment lists' });
+    await arms.waitFor();
+    expect((await arms.getByRole('row', { name: 'new' }).innerText()).split(/\s*\t\s*/)).toEqual(
+      ['new', 'Hybrid, 50 %', '910', '9,100', '455', '5 %', '34 %', '0.004'], // prettier-ignore
+    );
+    await page.getByText('in arm lists/new').waitFor();
+  });
+
+  it('shows what is similar to an item of any list, by mouse and by keyboard', async () => {
+    const { page, complaints } = await browser.open(node);
+    const table = page.getByRole('table', { name: 'user-0815' });
+    await table.waitFor();
+    const button = table.getByRole('button', { name: /^Similar to / }).first();
+    const name = await button.getAttribute('aria-label');
+    await button.click();
+    const dialog = page.getByRole('dialog', { name: name! });
+    await dialog.getByRole('listitem').first().waitFor();
+    expect(node.asked.some((path) => /^\/items\/.+\/similar\?n=10$/.test(path))).toBe(true);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    await page
+      .locator('.trending-list')
+      .getByRole('button', { name: /^Similar to / })
+      .first()
+      .focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    expect(complaints).toEqual([]);
   });
 
   it('asks for a category and without what was seen, and puts it all into the address', async () => {

@@ -24,6 +24,7 @@ const QUESTIONS: readonly (readonly [operationId: string, path: string, status: 
   ['getReco', '/reco?user_id=user-0042&n=0', 400],
   ['getReco', '/reco?user_id=user-0042&strategy=hybrid', 200],
   ['getRanking', '/ranking', 200],
+  ['getItemsByItemIdSimilar', '/items/item-0037/similar?n=10', 200],
   ['getRecoRandom', '/reco/random?n=3', 200],
   ['getStatus', '/status', 200],
   ['getDeadLetters', '/dead-letters?limit=5', 200],

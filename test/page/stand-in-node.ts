@@ -136,6 +136,8 @@ export async function standInNode(folder: string): Promise<StandInNode> {
     if (path === '/reco')
       return json(response, shop.recommend(url.searchParams.get('user_id')!, n, category, strategy));
     if (path === '/ranking') return json(response, shop.ranking());
+    const similar = /^\/items\/(.+)\/similar$/.exec(path);
+    if (similar !== null) return json(response, shop.similar(decodeURIComponent(similar[1]!), n));
     if (path === '/status') return json(response, shop.status());
     if (path === '/trending/stream') return sendStream(url, response);
     if (path.endsWith('/retry') && request.method === 'POST') return retry(url, request, response);

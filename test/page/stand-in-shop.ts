@@ -165,7 +165,38 @@ export class StandInShop {
         { feature: 'age', weight: -0.6 },
         { feature: 'new', weight: 0.01 },
       ],
+      factors: null,
+      experiment: {
+        name: 'lists',
+        arms: [
+          {
+            ...{
+              arm: 'old',
+              strategy: 'category-popularity',
+              percent: 50,
+              users: 900,
+              impressions: 9_000,
+              clicks: 270,
+            },
+            ...{ click_through_rate: 0.03, hit_rate: 0.21, p_value: null },
+          },
+          {
+            ...{ arm: 'new', strategy: 'hybrid', percent: 50, users: 910, impressions: 9_100, clicks: 455 },
+            ...{ click_through_rate: 0.05, hit_rate: 0.34, p_value: 0.004 },
+          },
+        ],
+      },
     };
+  }
+
+  /** Those of its category; of the last item none. */
+  similar(item: string, n: number): Record<string, unknown> {
+    const of = this.items.find(({ item_id: id }) => id === item)!;
+    const others = this.items.filter((one) => one !== of && one.category === of.category);
+    const items = (of === this.items.at(-1) ? [] : others)
+      .slice(0, n)
+      .map(({ views: _, clicks: __, ...one }, i) => ({ rank: i + 1, ...one, score: 0.9 - i / 10 }));
+    return { item_id: item, count: items.length, items };
   }
 
   recommend(user: string, n: number, category: string | null, strategy: string): Record<string, unknown> {
@@ -192,6 +223,7 @@ export class StandInShop {
       as_of: iso(this.nowMs - 600_000),
       model: 'streaming',
       strategy,
+      arm: 'lists/new',
       items,
     };
   }

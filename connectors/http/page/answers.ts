@@ -16,10 +16,25 @@ export type RecommendedItem = ListedItem & {
   readonly contributions?: readonly { readonly source: string; readonly share: number }[];
 };
 
+export type SimilarItems = { readonly items: readonly ListedItem[] };
+
+export type ExperimentArm = {
+  readonly arm: string;
+  readonly strategy: string;
+  readonly percent: number;
+  readonly users: number;
+  readonly impressions: number;
+  readonly clicks: number;
+  readonly click_through_rate: number | null;
+  readonly hit_rate: number | null;
+  readonly p_value: number | null;
+};
+
 export type Ranking = {
   readonly judged: number;
   readonly models: readonly { readonly model: string; readonly hit_rate: number }[];
   readonly weights: readonly { readonly feature: string; readonly weight: number }[];
+  readonly experiment: { readonly name: string; readonly arms: readonly ExperimentArm[] } | null;
 };
 
 export type Recommendations = {
@@ -29,6 +44,7 @@ export type Recommendations = {
   readonly as_of?: string;
   readonly stale?: boolean;
   readonly model?: string;
+  readonly arm?: string;
   readonly items: readonly RecommendedItem[];
 };
 

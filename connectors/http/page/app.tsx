@@ -11,6 +11,7 @@ import { usePolling } from './polling.js';
 import { RankingPanel } from './ranking.js';
 import { RecommendationsPanel } from './recommendations.js';
 import { getJson, tokenRequest } from './server.js';
+import { SimilarDialog } from './similar-items.js';
 import { type History, nextHistory } from './status-history.js';
 import { noteSubject } from './subject.js';
 import { SupervisionPanel } from './supervision.js';
@@ -51,6 +52,7 @@ export function App() {
           <Ledgers />
         </div>
       </main>
+      <SimilarDialog />
       <Announcer />
     </>
   );

@@ -1,6 +1,7 @@
 /** The list of a user: items, scores and reasons. */
 import type { RecommendedItem, Recommendations } from './answers.js';
 import { useSharedValue } from './shared-value.js';
+import { SimilarButton } from './similar-items.js';
 import { signOf, words } from './subject.js';
 import { categoryParts, figure, kindOf, percent, price } from './wording.js';
 
@@ -116,6 +117,7 @@ export const ItemName = ({ item, facts }: ItemNameProps) => (
         {item.item_id}
       </code>
       {facts.map((fact) => fact !== undefined && <span key={fact}>{fact}</span>)}
+      <SimilarButton item={item} />
     </div>
   </>
 );

@@ -210,6 +210,7 @@ function About({ answer, isStale }: { readonly answer: Recommendations | undefin
       {!isStale && answer.as_of !== undefined && <>, as of {moment(answer.as_of)}</>}
       {!isStale && answer.stale === true && <> (may be out of date: the node hears of nothing new)</>}
       {answer.model !== undefined && <>, by {answer.model}</>}
+      {answer.arm !== undefined && <>, in arm {answer.arm}</>}
       {isStale && ', '}
     </>
   );
