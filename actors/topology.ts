@@ -14,6 +14,7 @@ import {
 } from '../runtime/contract/graph.js';
 import { type AnyStage, deadLetters } from '../runtime/contract/stage.js';
 import { chained } from '../runtime/plan/plan.js';
+import type { RankingRules } from './candidates/source.js';
 import { catalogue } from './catalogue.js';
 import { fallback } from './fallback.js';
 import { interestRanking } from './interest-ranking.js';
@@ -53,8 +54,8 @@ export interface PipelineOptions {
   readonly strategy?: Strategy;
   /** Live: of answers whose question names no strategy, by user. */
   readonly experiment?: Experiment<Strategy>;
-  /** Live: of als-trending, how much als counts beside what trends, 0 to 1. */
-  readonly alsWeight?: number;
+  /** Live: of ranked lists. */
+  readonly ranking?: RankingRules;
   readonly trending: TrendingOptions;
   /** How much of the history of events is retained; absent: there is none. */
   readonly history?: Retention;

@@ -24,6 +24,7 @@ import type {
   Question,
   RankedCandidate,
   RankingReader,
+  RankingRules,
   RecommendationReader,
 } from './source.js';
 
@@ -60,8 +61,7 @@ export interface SharedLists {
   readonly ranking: RankingReader;
   /** The items of the last hour, best first. */
   readonly trending: (category: string | undefined) => RankedList;
-  /** Of als-trending: how much als counts beside what trends, 0 to 1. */
-  readonly alsWeight: number;
+  readonly rules: RankingRules;
   readonly titleOf: (item: string) => string;
 }
 
@@ -111,12 +111,12 @@ function leading(
     strategy,
   }: Question & { readonly strategy: Exclude<Strategy, 'category-popularity'> },
   isExcluded: (item: string) => boolean,
-  { ranking, trending, alsWeight, titleOf }: SharedLists,
+  { ranking, trending, rules, titleOf }: SharedLists,
 ): RankedList {
   if (strategy === 'trending') return trending(category);
   const [seen, trends] = [() => reader.seen(user), () => trending(category)];
-  const own = { latest: reader.latest(user), seen, trending: trends, titleOf };
-  return ranking.ranked({ ...own, by: strategy, alsWeight, n, category, isExcluded, explain });
+  const own = { user, latest: reader.latest(user), seen, trending: trends, titleOf };
+  return ranking.ranked({ ...own, by: strategy, rules, n, category, isExcluded, explain });
 }
 
 /** All items have the same fields in the same order: spreading objects, and objects of several shapes, would take longer than all else. */

@@ -42,7 +42,18 @@ export interface RankedCandidate extends RankedItem {
   readonly explanation: Explanation | undefined;
 }
 
+/** As configured. */
+export interface RankingRules {
+  /** Of als-trending: how much als counts beside what trends, 0 to 1. */
+  readonly alsWeight: number;
+  /** The share of lists by hybrid whose last item is one that is new, 0 to 1. */
+  readonly exploration: number;
+  /** The most that one main category may have of a list by hybrid or co-visitation, above 0 to 1. */
+  readonly categoryShareMax: number;
+}
+
 export interface RankingQuestion {
+  readonly user: string;
   readonly latest: LatestItems;
   /** All that the user did, as far as it is remembered. */
   readonly seen: () => ReadonlyMap<string, number>;
@@ -50,8 +61,7 @@ export interface RankingQuestion {
   /** For explanations: its title, or else its id. */
   readonly titleOf: (item: string) => string;
   readonly by: Exclude<Strategy, 'category-popularity' | 'trending'>;
-  /** Of als-trending: how much als counts beside what trends, 0 to 1. */
-  readonly alsWeight: number;
+  readonly rules: RankingRules;
   /** The most candidates. */
   readonly n: number;
   readonly category: string | undefined;

@@ -4,12 +4,16 @@
  *   hybrid          by the learnt weights; score = softmax over all candidates: how likely each is the next
  *   co-visitation   by Σ over m < 3 of 0.7^m · together(j, x), then by what is popular; score = 21 / (21 + rank), as the feature
  *   als, als-trending    by-taste.ts
+ *
+ * Of lists by hybrid the last item of a share of them is a new one, chosen by user and hour: what nobody is shown, nobody can choose (explored).
  *   similar(i, x)   similar(i, x) / √((n(x) + 2) (n(i) + 2))
  */
 import type { Value } from '../../runtime/contract/stage.js';
 import { scored, weightsIn, type Weights } from '../maths/rank/listwise-logit.js';
 import { STREAMING_ALS, STREAMING_ALS_TRENDING, STREAMING_CO_VISITATION, STREAMING_HYBRID } from '../model.js';
+import { varied } from '../maths/rank/varied.js';
 import { tasted, type Trend } from './by-taste.js';
+import { explored } from './explored.js';
 import { explain, explainTaste } from './explain.js';
 import { contextOf, FEATURES, Ranker } from './ranker.js';
 import { JUDGED_MODELS, type RunningScores } from './running-scores.js';
@@ -54,16 +58,35 @@ export function rankingReaderOf(
     const candidates = ranker.candidates({ history, atMs }, others);
     const context = contextOf(history.length, atMs - (latest.times[0] ?? atMs));
     const ranks = by === 'hybrid' ? scored(weights.get(), candidates.rows, context) : listed(candidates.rows);
-    const best = firstOf(candidates.items, ranks, n, fits);
+    const best = chosen(question, candidates.items, ranks, fits);
     const total = by === 'hybrid' ? ranks.reduce((sum, score) => sum + Math.exp(score - ranks[best[0]!]!), 0) : 0;
     const kind = by === 'hybrid' ? STREAMING_HYBRID : STREAMING_CO_VISITATION;
     const model = by === 'hybrid' ? weightsIn(weights.get(), candidates.rows.features, context) : ONLY_TOGETHER;
-    return best.map((place, i) => {
+    const list = best.map((place, i) => {
       const score = by === 'hybrid' ? Math.exp(ranks[place]! - ranks[best[0]!]!) / total : ranks[place]!;
       const one = candidate(question, candidates.items[place]!, i + 1, score, kind);
       if (question.explain) one.explanation = explain(candidates, place, model, known, history, question.titleOf);
       return one;
     });
+    const isKnown = new Set([...history, ...best.map((place) => candidates.items[place]!)]);
+    const novelty =
+      by === 'hybrid' ? explored(signals, question, atMs, (item) => fits(item) && !isKnown.has(item)) : undefined;
+    if (novelty === undefined) return list;
+    const last = candidate(question, novelty, Math.min(n, list.length + 1), 0, STREAMING_HYBRID);
+    if (question.explain) last.explanation = NEW_HERE;
+    return [...list.slice(0, n - 1), last];
+  };
+  /** The first n places, but for the most that a category may have. */
+  const chosen = (
+    { n, category, rules }: RankingQuestion,
+    items: readonly number[],
+    ranks: Float64Array,
+    fits: (item: number) => boolean,
+  ): readonly number[] => {
+    const { categoryShareMax: share } = rules;
+    if (share === 1 || category !== undefined) return firstOf(items, ranks, n, fits);
+    const all = firstOf(items, ranks, items.length, fits);
+    return varied(all, n, Math.ceil(share * n), (place) => signals.categoryText(items[place]!));
   };
   const ofTaste = (question: RankingQuestion, fits: (item: number) => boolean): readonly RankedCandidate[] => {
     const { by, n, explain: isExplained } = question;
@@ -76,14 +99,14 @@ export function rankingReaderOf(
       return one;
     });
   };
-  const trendOf = ({ trending, alsWeight }: RankingQuestion): Trend => ({
+  const trendOf = ({ trending, rules }: RankingQuestion): Trend => ({
     values: new Map(
       trending().flatMap(({ item, score }) => {
         const number = signals.find(item);
         return number === undefined ? [] : [[number, score] as const];
       }),
     ),
-    alpha: alsWeight,
+    alpha: rules.alsWeight,
   });
   const ranked = (question: RankingQuestion): readonly RankedCandidate[] => {
     const { by, category, isExcluded } = question;
@@ -111,6 +134,8 @@ export function rankingReaderOf(
     },
   };
 }
+
+const NEW_HERE: Explanation = { reason: 'new here', contributions: [{ source: 'exploration', share: 1 }] };
 
 const ONLY_TOGETHER = Float64Array.from({ length: 64 }, (_, k) => Number(k === TOGETHER) + Number(k === POPULAR) / 64);
 

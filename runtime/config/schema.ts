@@ -178,7 +178,17 @@ const pipeline = z.strictObject({
     ['hybrid', 'category-popularity', 'co-visitation', 'als', 'als-trending', 'trending'],
     'what decides the order of lists, where a question does not say',
   ).default('hybrid'),
-  alsWeight: amount(0, 1, 'of als-trending: how much als counts beside what trends').default(0.7),
+  ranking: z
+    .strictObject({
+      alsWeight: amount(0, 1, 'of als-trending: how much als counts beside what trends').default(0.7),
+      exploration: amount(0, 1, 'share of lists by hybrid whose last item is one that few know yet').default(0.05),
+      categoryShareMax: amount(
+        0.01,
+        1,
+        'the most that one main category may have of a list by hybrid or co-visitation, if there are others',
+      ).default(1),
+    })
+    .prefault({}),
   experiment: z
     .strictObject({
       name: text(

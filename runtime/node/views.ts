@@ -150,9 +150,9 @@ export function viewsOf(
     listSize,
     trending,
     strategy = 'hybrid',
-    alsWeight = 0.7,
+    ranking: rules = { alsWeight: 0.7, exploration: 0, categoryShareMax: 1 },
     experiment,
-  }: Pick<PipelineOptions, 'listSize' | 'trending' | 'strategy' | 'alsWeight' | 'experiment'>,
+  }: Pick<PipelineOptions, 'listSize' | 'trending' | 'strategy' | 'ranking' | 'experiment'>,
   staleAfterMs: number,
 ): Views {
   const [ofUsers, ofTrending] = [new Listeners(), new Listeners()];
@@ -166,7 +166,7 @@ export function viewsOf(
   const shared = (): SharedLists => ({
     ranking: ranking(0).reader,
     trending: (category) => trendingRanks(trends(0).reader('last-hour', 'score', category)),
-    alsWeight,
+    rules,
     titleOf: (item) => catalogue.titleOf(item),
   });
   const userOptions = {

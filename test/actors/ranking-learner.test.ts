@@ -31,8 +31,8 @@ const ask = (driver: StageDriver, items: readonly string[], question: Partial<Ra
       seen: () => new Map(items.map((item) => [item, START])),
       trending: () => [],
       titleOf: (item) => item,
-      alsWeight: 0.7,
     },
+    ...{ user: 'ann', rules: { alsWeight: 0.7, exploration: 0, categoryShareMax: 1 } },
     ...{ by: 'hybrid', n: 10, category: undefined, isExcluded: () => false, explain: false, ...question },
   });
 const itemsOf = (ranked: readonly { readonly item: string }[]): string[] => ranked.map(({ item }) => item);
@@ -132,6 +132,49 @@ describe('a list', () => {
 
   it('is empty before the first event', () => {
     expect(ask(new StageDriver(rankingLearner()), ['a'])).toEqual([]);
+  });
+});
+
+describe('rules', () => {
+  const rules = { alsWeight: 0.7, exploration: 0, categoryShareMax: 1 };
+  /** Forty items, each with more events the earlier it comes; the last three are new. */
+  const driver = new StageDriver(rankingLearner());
+  take(
+    driver,
+    Array.from({ length: 40 }, (_, i) => i).flatMap((i) =>
+      Array.from({ length: i < 37 ? 50 - i : 1 }, (_, n): Event => ({
+        user: `u${i}-${n}`,
+        item: `i${i}`,
+        at: i,
+        category: i < 30 ? 'a' : 'b',
+      })),
+    ),
+  );
+
+  it('of exploration end a share of lists with an item that few know, the same one for an hour', () => {
+    const listOf = (user: string, exploration: number) =>
+      ask(driver, [], { user, rules: { ...rules, exploration }, explain: true });
+    const isNew = ({ explanation }: { readonly explanation: { readonly reason: string } | undefined }): boolean =>
+      explanation!.reason === 'new here';
+    const users = Array.from({ length: 1_000 }, (_, i) => `user-${i}`);
+    const lists = users.map((user) => listOf(user, 0.2));
+    const explored = lists.filter((list) => list.some(isNew));
+    expect(Math.abs(explored.length / users.length - 0.2)).toBeLessThan(0.04);
+    for (const list of explored) expect([list.length, list.findIndex(isNew), list[9]!.rank]).toEqual([10, 9, 10]);
+    expect(new Set(explored.map((list) => list[9]!.item))).toEqual(new Set(['i37', 'i38', 'i39']));
+    expect(listOf('user-1', 0.2)).toEqual(lists[1]);
+    expect(users.some((user) => listOf(user, 0).some(isNew))).toBe(false);
+    // Of four items the last place is too good.
+    expect(ask(driver, [], { n: 4, rules: { ...rules, exploration: 1 }, explain: true }).some(isNew)).toBe(false);
+  });
+
+  it('of variety bound what one category has of a list, if there is something else', () => {
+    const categories = (share: number, n: number): (string | undefined)[] =>
+      ask(driver, [], { n, rules: { ...rules, categoryShareMax: share } }).map(({ category }) => category);
+    expect(categories(1, 10).filter((one) => one === 'a')).toHaveLength(10);
+    expect(categories(0.6, 10).filter((one) => one === 'a')).toHaveLength(6);
+    // Two of each, and then the best of the others.
+    expect(categories(0.1, 15)).toEqual(['a', 'a', 'b', 'b', ...Array<string>(11).fill('a')]);
   });
 });
 

@@ -252,7 +252,8 @@ function rankingOf(processor: MailboxProcessor): unknown {
     seen: () => new Map<string, number>(),
     trending: () => [],
     titleOf: (item: string) => item,
-    alsWeight: 1,
+    user: 'u',
+    rules: { alsWeight: 1, exploration: 0.5, categoryShareMax: 0.5 },
   };
   const ask = { ...none, n: 10, category: undefined, isExcluded: () => false, explain: true };
   return ['i0', 'i1', 'i2', 'i3', 'i4'].map((item) => [

@@ -106,7 +106,7 @@ export function pipelineOptions({ partitions, sourcePartitions, history, pipelin
     },
     listSize: pipeline.listSize,
     strategy: pipeline.strategy,
-    alsWeight: pipeline.alsWeight,
+    ranking: pipeline.ranking,
     ...(arms === undefined
       ? {}
       : { experiment: { name: pipeline.experiment.name, arms: armsIn(arms) as Arm<Strategy>[] } }),

@@ -29,7 +29,8 @@ const ask = (driver: StageDriver, seen: readonly string[], question: Partial<Ran
   rankingReader(driver.instance.states()).ranked({
     latest: { items: seen, times: seen.map(() => NOON) },
     seen: () => new Map(seen.map((item) => [item, NOON])),
-    ...{ trending: () => [], titleOf: (item: string) => item, alsWeight: 0.7, explain: false },
+    ...{ trending: () => [], titleOf: (item: string) => item, explain: false },
+    ...{ user: 'ann', rules: { alsWeight: 0.7, exploration: 0, categoryShareMax: 1 } },
     ...{ by: 'als', n: 10, category: undefined, isExcluded: () => false, ...question },
   });
 const scores = (ranked: readonly { readonly item: string; readonly score: number }[]) =>
