@@ -11,15 +11,16 @@ import { fatal } from '../../runtime/contract/errors.js';
 export interface DatasetFiles {
   readonly ratings: string;
   readonly movies: string | undefined;
+  readonly tags: string | undefined;
 }
 
 const RATINGS = /^(ratings(-\w+)?\.(csv|dat)|u\.data)$/;
 const MOVIES = /^(movies(-\w+)?\.(csv|dat)|u\.item)$/;
-const OTHERS =
-  /^((tags|links|users)(-\w+)?\.(csv|dat)|u\.(genre|user|occupation|info)|README(\.\w+)?|LICENSE(\.\w+)?)$/;
+const TAGS = /^tags\.(csv|dat)$/;
+const OTHERS = /^((links|users)(-\w+)?\.(csv|dat)|u\.(genre|user|occupation|info)|README(\.\w+)?|LICENSE(\.\w+)?)$/;
 
 /** Whether a file belongs to a set; that of 100k also has its ratings in other divisions. */
-export const isOfDataset = (name: string): boolean => [RATINGS, MOVIES, OTHERS].some((known) => known.test(name));
+export const isOfDataset = (name: string): boolean => [RATINGS, MOVIES, TAGS, OTHERS].some((known) => known.test(name));
 
 /** `where`: for the error, Fatal SOURCE_EMPTY, when there are no ratings or several files of them. */
 export function datasetFiles(names: readonly string[], where: string): DatasetFiles {
@@ -29,7 +30,8 @@ export function datasetFiles(names: readonly string[], where: string): DatasetFi
       hint: 'give the folder or zip file of one set, with ratings.csv, ratings.dat or u.data',
     });
   }
-  return { ratings: ratings[0]!, movies: names.find((name) => MOVIES.test(name)) };
+  const [movies, tags] = [MOVIES, TAGS].map((known) => names.find((name) => known.test(name)));
+  return { ratings: ratings[0]!, movies, tags };
 }
 
 /** As in `ml-latest-small`: movielens, latest-small. */

@@ -43,8 +43,8 @@ Examples:
     .command('movielens')
     .summary('a set of ratings: MovieLens 100k to 32M, MovieTweetings')
     .description(
-      'Copies the files of a set as they are, with a manifest that `rivulet validate` checks; publishes its films as items of the catalogue, with titles and\n' +
-        'all genres; and imports its ratings as events of the past, as `import events` does, or plays them as live events. The same command again goes on.',
+      'Copies the files of a set as they are, with a manifest that `rivulet validate` checks; publishes its films as items of the catalogue, with titles,\n' +
+        'all genres and the most frequent tags; and imports its ratings as events of the past, as `import events` does, or plays them as live events. The same command again goes on.',
     )
     .argument('<source>', 'a folder, a zip file, or the URL of one')
     .option('--bronze <folder>', 'where the copies go (default: bronze in the data directory)', nonEmpty)

@@ -9,6 +9,7 @@ import { datasetFiles, datasetName } from '../../../connectors/movielens/dataset
 import { differences, readManifest, writeManifest } from '../../../connectors/movielens/manifest.js';
 import { readMovies } from '../../../connectors/movielens/movies.js';
 import { receive } from '../../../connectors/movielens/receive.js';
+import { readTags } from '../../../connectors/movielens/tags.js';
 import { zipFile } from '../../support/zip-file.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rivulet-received-'));
@@ -120,6 +121,32 @@ describe('films', () => {
   });
 });
 
+describe('tags', () => {
+  const tags = async (name: string, content: string) => {
+    const path = join(newFolder(), name);
+    writeFileSync(path, content);
+    return Object.fromEntries(await readTags(path));
+  };
+
+  it('of a film are the most frequent five, in lower case, of as many the first by name', async () => {
+    const rows = [
+      ...['1,7,Dark,1', '2,7,dark,2', '3,7, DARK ,3', '1,7,slow,4', '2,7,Slow,5', '1,7,"a, b",6', '1,7,zen,7'],
+      ...['1,7,noir,8', '1,7,"""noir""",9', `1,7,${'x'.repeat(101)},10`, '2,8,"a|\n b",11', '3,9,,12'],
+    ];
+    expect(await tags('tags.csv', `userId,movieId,tag,timestamp\r\n${rows.join('\r\n')}\r\n`)).toEqual({
+      7: ['dark', 'slow', '"noir"', 'a, b', 'noir'],
+      8: ['a b'],
+    });
+    expect(await tags('tags.dat', '1::7::Dark::1\n1::7::dark::2\n1::7::a::b::3\n')).toEqual({ 7: ['dark', 'a::b'] });
+  });
+
+  it('that cannot be read are refused by their line', async () => {
+    await expect(tags('tags.csv', 'userId,movieId,tag,timestamp\n1,2,a,b,3\n')).rejects.toThrow(
+      'tags.csv, line 2: it is not a tag: "1,2,a,b,3"',
+    );
+  });
+});
+
 describe('a manifest', () => {
   const facts = { dataset_name: 'movielens', dataset_version: '1m', source_url: 'file:///ml-1m' };
   const written = async () => {
@@ -174,8 +201,9 @@ describe('a manifest', () => {
 });
 
 it('a set has one file of ratings', () => {
-  expect(datasetFiles(['u.data', 'u.item'], 'x')).toEqual({ ratings: 'u.data', movies: 'u.item' });
-  expect(datasetFiles(['ratings-100K.dat'], 'x')).toEqual({ ratings: 'ratings-100K.dat', movies: undefined });
+  expect(datasetFiles(['u.data', 'u.item'], 'x')).toEqual({ ratings: 'u.data', movies: 'u.item', tags: undefined });
+  expect(datasetFiles(['ratings-100K.dat'], 'x')).toMatchObject({ ratings: 'ratings-100K.dat', movies: undefined });
+  expect(datasetFiles(['ratings.csv', 'tags.csv'], 'x')).toMatchObject({ tags: 'tags.csv' });
   expect(() => datasetFiles(['movies.csv'], 'x')).toThrow('x has no files of ratings');
   expect(() => datasetFiles(['ratings.csv', 'ratings.dat'], 'x')).toThrow('x has several files of ratings');
 });
