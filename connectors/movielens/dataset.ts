@@ -34,8 +34,20 @@ export function datasetFiles(names: readonly string[], where: string): DatasetFi
   return { ratings: ratings[0]!, movies, tags };
 }
 
-/** As in `ml-latest-small`: movielens, latest-small. */
-export function datasetName(folder: string): { readonly name: string; readonly version: string } {
-  const [, version] = /^(?:ml|movielens)[-_]?(.+)$/i.exec(folder) ?? [];
-  return version === undefined ? { name: folder.toLowerCase(), version: 'unknown' } : { name: 'movielens', version };
+/**
+ * How a set is called, by the path of its folder or zip file and of its ratings; no version: they do not say it.
+ *
+ *   ml-latest-small.zip                                                                    movielens, latest-small
+ *   MovieTweetings/latest                                                                  movietweetings, latest
+ *   MovieTweetings/snapshots/200K, movietweetings-200k.zip, or with ratings-200K.dat       movietweetings, 200k
+ */
+export function datasetName(path: string, ratings: string): { readonly name: string; readonly version?: string } {
+  const folders = path.replace(/\.zip$/i, '').split(/[/\\]/);
+  const [called = '', above = called] = folders.filter((one) => one !== '' && one !== 'snapshots').reverse();
+  const [, ofMovieLens] = /^(?:ml|movielens)[-_]?(.+)$/i.exec(called) ?? [];
+  if (ofMovieLens !== undefined) return { name: 'movielens', version: ofMovieLens };
+  const [isSnapshot, before, snapshot] = /^(?:(.+)[-_])?(latest|\d+k)$/i.exec(called) ?? [];
+  const name = (isSnapshot === undefined ? called : (before ?? above)).replace(/-(master|main)$/, '').toLowerCase();
+  const version = (snapshot ?? /^ratings-(\w+)\./.exec(ratings)?.[1])?.toLowerCase();
+  return version === undefined ? { name } : { name, version };
 }

@@ -15,7 +15,7 @@ import { pipeline } from 'node:stream/promises';
 import { datasetFiles, datasetName } from '../../../connectors/movielens/dataset.js';
 import { differences, type Manifest, readManifest, writeManifest } from '../../../connectors/movielens/manifest.js';
 import { readMovies } from '../../../connectors/movielens/movies.js';
-import { readRatings } from '../../../connectors/movielens/ratings.js';
+import { newestDate, readRatings } from '../../../connectors/movielens/ratings.js';
 import { isUrl, receive } from '../../../connectors/movielens/receive.js';
 import { readTags } from '../../../connectors/movielens/tags.js';
 import { interruptible } from '../exit.js';
@@ -72,10 +72,13 @@ async function copied(source: string, bronze: string): Promise<string> {
   try {
     const files = join(scratch, 'files');
     await mkdir(files);
-    const { names, called } = await receive(source, files, scratch, (bytes) => bar.update(bytes, 'downloaded'), signal);
-    datasetFiles(names, source);
-    const { name, version } = datasetName(called);
+    const names = await receive(source, files, scratch, (bytes) => bar.update(bytes, 'downloaded'), signal);
+    const { ratings } = datasetFiles(names, source);
     const source_url = isUrl(source) ? source : `file://${resolve(source)}`;
+    const { name, version = (await newestDate(join(files, ratings))) ?? 'unknown' } = datasetName(
+      isUrl(source) ? new URL(source).pathname : resolve(source),
+      ratings,
+    );
     const manifest = await writeManifest(
       files,
       { dataset_name: name, dataset_version: version, source_url },

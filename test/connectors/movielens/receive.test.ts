@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { datasetFiles, datasetName } from '../../../connectors/movielens/dataset.js';
 import { differences, readManifest, writeManifest } from '../../../connectors/movielens/manifest.js';
 import { readMovies } from '../../../connectors/movielens/movies.js';
+import { newestDate } from '../../../connectors/movielens/ratings.js';
 import { receive } from '../../../connectors/movielens/receive.js';
 import { readTags } from '../../../connectors/movielens/tags.js';
 import { zipFile } from '../../support/zip-file.js';
@@ -29,8 +30,8 @@ const SET = {
 };
 const received = async (source: string) => {
   const folder = newFolder();
-  const { names, called } = await receive(source, folder, newFolder(), () => undefined, new AbortController().signal);
-  return { called, files: Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')])) };
+  const names = await receive(source, folder, newFolder(), () => undefined, new AbortController().signal);
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 };
 
 describe('a set is received', () => {
@@ -39,7 +40,7 @@ describe('a set is received', () => {
     mkdirSync(folder);
     for (const [name, content] of Object.entries({ ...SET, 'notes.txt': 'mine' }))
       writeFileSync(join(folder, name), content);
-    expect(await received(folder)).toEqual({ called: 'ml-mine', files: SET });
+    expect(await received(folder)).toEqual(SET);
   });
 
   const inFolder = Object.fromEntries(
@@ -49,7 +50,7 @@ describe('a set is received', () => {
   it('from a zip file, out of the folder in it', async () => {
     const path = join(directory, 'ml-mine.zip');
     writeFileSync(path, zipFile(inFolder));
-    expect(await received(path)).toEqual({ called: 'ml-mine', files: SET });
+    expect(await received(path)).toEqual(SET);
   });
 
   it('from a URL', async () => {
@@ -60,7 +61,7 @@ describe('a set is received', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      expect(await received(`${base}/ml-mine.zip`)).toEqual({ called: 'ml-mine', files: SET });
+      expect(await received(`${base}/ml-mine.zip`)).toEqual(SET);
       await expect(received(`${base}/other.zip`)).rejects.toThrow('cannot be downloaded: HTTP 404');
     } finally {
       server.close();
@@ -208,7 +209,22 @@ it('a set has one file of ratings', () => {
   expect(() => datasetFiles(['ratings.csv', 'ratings.dat'], 'x')).toThrow('x has several files of ratings');
 });
 
-it('a set is named after its folder', () => {
-  expect(datasetName('ml-latest-small')).toEqual({ name: 'movielens', version: 'latest-small' });
-  expect(datasetName('movietweetings')).toEqual({ name: 'movietweetings', version: 'unknown' });
+it.each([
+  ['/data/ml-latest-small', 'ratings.csv', 'movielens', 'latest-small'],
+  ['/datasets/movielens/ml-1m.zip', 'ratings.dat', 'movielens', '1m'],
+  ['/data/MovieTweetings/latest', 'ratings.dat', 'movietweetings', 'latest'],
+  ['/data/MovieTweetings-master/snapshots/200K', 'ratings.dat', 'movietweetings', '200k'],
+  ['/data/movietweetings_10K.zip', 'ratings.dat', 'movietweetings', '10k'],
+  ['/data/movietweetings', 'ratings-100K.dat', 'movietweetings', '100k'],
+  ['/data/movietweetings.zip', 'ratings.dat', 'movietweetings', undefined],
+])('a set is named after its folder: %s with %s', (path, ratings, name, version) => {
+  expect(datasetName(path, ratings)).toEqual({ name, ...(version === undefined ? {} : { version }) });
+});
+
+it('a set without a version in its name has the date of its newest rating', async () => {
+  const path = join(newFolder(), 'ratings.dat');
+  writeFileSync(path, '1::2::3::1381006850\n1::3::3::1362062307\n');
+  expect(await newestDate(path)).toBe('2013-10-05');
+  writeFileSync(path, '');
+  expect(await newestDate(path)).toBeUndefined();
 });
