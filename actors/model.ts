@@ -137,7 +137,7 @@ export const topLists = frameType('top-list', {
 
 /**
  * A catalogue entry: complete, it replaces the old one; or `deleted` 1, which removes it. `price` is NaN when absent, `updatedAt` is when it was
- * stored, epoch ms.
+ * stored, epoch ms; several categories, and several tags, have `|` between them.
  */
 export const catalogueItems = frameType('catalogue-item', {
   item: 'text',
@@ -147,6 +147,7 @@ export const catalogueItems = frameType('catalogue-item', {
   price: 'f64',
   updatedAt: 'f64',
   deleted: 'u8',
+  tags: 'text',
 });
 
 /** Items of events that the catalogue does not have: how many events since the last report, and the latest event time among them. */

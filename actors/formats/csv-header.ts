@@ -64,6 +64,16 @@ const aliases = (names: readonly string[], schema: Schema): (Alias | undefined)[
     return schema.find(bytes, 0, bytes.length);
   });
 
+/** `what`: one delimiter. */
+export function wrongColumns(columns: number, wanted: number, what = 'a comma'): Fault {
+  const few = columns < wanted;
+  const fix = few ? 'write the absent ones as empty' : `quote a value that holds ${what}`;
+  return {
+    rule: few ? 'csv_too_few_columns' : 'csv_too_many_columns',
+    reason: `the row has ${columns} columns and the header ${wanted}: ${fix}`,
+  };
+}
+
 /** The error of a row, found before its values are read. */
 export function rowFault(
   header: CsvHeader,
@@ -72,14 +82,7 @@ export function rowFault(
   writer: EventWriter,
 ): Fault | undefined {
   if (header.fault !== undefined) return header.fault;
-  if (columns !== header.columns) {
-    const few = columns < header.columns;
-    const fix = few ? 'write the absent ones as empty' : 'quote a value that holds a comma';
-    return {
-      rule: few ? 'csv_too_few_columns' : 'csv_too_many_columns',
-      reason: `the row has ${columns} columns and the header ${header.columns}: ${fix}`,
-    };
-  }
+  if (columns !== header.columns) return wrongColumns(columns, header.columns);
   for (const [slot, field] of header.seconds) {
     if (!writer.takeSecond(slot, field, bytes)) return fieldsDisagree(field, writer.schema.names[field]!);
   }

@@ -45,7 +45,7 @@ export function readQuoted(data: Uint8Array, from: number, header: CsvHeader, wr
   return { fault, end: at, next, lines };
 }
 
-const BROKEN: Fault = {
+export const BROKEN_ROW: Fault = {
   rule: 'csv_broken_quote',
   reason: 'a quote is not closed or stands inside an unquoted value: quote the whole value and double the quotes in it',
 };
@@ -54,7 +54,7 @@ function brokenRow(data: Uint8Array, from: number): QuotedRow {
   const found = data.indexOf(LINE_FEED, from);
   const at = found < 0 ? data.length : found;
   const end = at > from && data[at - 1] === CARRIAGE_RETURN ? at - 1 : at;
-  return { fault: BROKEN, end, next: at + 1, lines: 1 };
+  return { fault: BROKEN_ROW, end, next: at + 1, lines: 1 };
 }
 
 /** The position of the quote that closes a field; negative when there is none. */

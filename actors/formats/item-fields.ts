@@ -9,6 +9,7 @@ export const ITEM_FIELDS = {
   category: ['category', 'category_code', 'main_category', 'main_category_code', 'genres'],
   brand: ['brand', 'main_brand', 'manufacturer', 'store'],
   price: ['price', 'avg_price'],
+  tags: ['tags'],
   deleted: ['deleted'],
 } as const;
 export type ItemFieldName = keyof typeof ITEM_FIELDS;
@@ -20,5 +21,6 @@ export const ITEM_NAMES: ReadonlyMap<string, readonly [field: ItemFieldName, pla
   ITEM_FIELD_NAMES.flatMap((field) => ITEM_FIELDS[field].map((name, place) => [name, [field, place]] as const)),
 );
 
-/** Characters (code points) of a title; ids, categories and brands have at most NAME_BYTES_MAX bytes, as in events. */
+/** Characters (code points) of a title, and of all tags; ids, categories and brands have at most NAME_BYTES_MAX bytes, as in events. */
 export const TITLE_CHARACTERS_MAX = 500;
+export const TAGS_CHARACTERS_MAX = 1_000;

@@ -3,7 +3,7 @@
  *
  *   item_id    text, or a whole number, whose digits are kept           required
  *   title, brand    text
- *   category        text, one category or several with `|` between them; or a list of texts (`genres`), which are joined so (maths/main-category)
+ *   category, tags  text, one or several with `|` between them; or a list of texts (`genres`), which are joined so (maths/main-category)
  *   price      a number, 0 or more
  *   deleted    true: the item is removed from the catalogue
  *
@@ -14,7 +14,13 @@ import { decimalOf } from '../maths/decimal.js';
 import { BETWEEN_CATEGORIES, categoriesText } from '../maths/main-category.js';
 import { textOf, utf8 } from '../../runtime/contract/stage.js';
 import { type Fault, notJson, type Rule, shownAsItIs } from './fault.js';
-import { ITEM_FIELDS, ITEM_NAMES, type ItemFieldName, TITLE_CHARACTERS_MAX } from './item-fields.js';
+import {
+  ITEM_FIELDS,
+  ITEM_NAMES,
+  type ItemFieldName,
+  TAGS_CHARACTERS_MAX,
+  TITLE_CHARACTERS_MAX,
+} from './item-fields.js';
 import { JsonScanner } from './json-scanner.js';
 import { NAME_BYTES_MAX } from './limits.js';
 import { charactersIn, isUtf8 } from './text.js';
@@ -26,6 +32,7 @@ export interface PublishedItem {
   readonly category: string | undefined;
   readonly brand: string | undefined;
   readonly price: number | undefined;
+  readonly tags: string | undefined;
   readonly deleted: boolean;
 }
 
@@ -43,7 +50,7 @@ const NOT_AN_OBJECT: Fault = {
 
 const LONE_SURROGATE = /[\ud800-\udfff]/u;
 const CONTROLS = /[\0-\x1f\x7f-\x9f]/;
-const TEXT_FIELDS = ['item_id', 'title', 'category', 'brand'] as const;
+const TEXT_FIELDS = ['item_id', 'title', 'category', 'brand', 'tags'] as const;
 const NULL = 0x6e;
 const TRUE = 0x74;
 const FALSE = 0x66;
@@ -61,9 +68,10 @@ export function readJsonItem(bytes: Uint8Array, start: number, end: number): Pub
   const item = {
     item: values.id() ?? '',
     title: values.text('title'),
-    category: values.category(),
+    category: values.list('category'),
     brand: values.text('brand'),
     price,
+    tags: values.list('tags'),
     deleted: values.flag('deleted'),
   };
   if (values.fault !== undefined) return values.fault;
@@ -136,12 +144,12 @@ class Values {
     return this.decode(field, start, end);
   }
 
-  category(): string | undefined {
-    const value = this.found.get('category');
-    if (value === undefined || this.bytes[value.start] !== OPEN_BRACKET) return categoriesText(this.text('category'));
+  list(field: ItemFieldName): string | undefined {
+    const value = this.found.get(field);
+    if (value === undefined || this.bytes[value.start] !== OPEN_BRACKET) return categoriesText(this.text(field));
     const { start, end } = value;
     const list: unknown = isUtf8(this.bytes, start, end) ? JSON.parse(textOf(this.bytes, start, end)) : undefined;
-    if (!isTexts(list)) return this.refuse('category', value, 'a string, or a list of strings');
+    if (!isTexts(list)) return this.refuse(field, value, 'a string, or a list of strings');
     return categoriesText(list.join(BETWEEN_CATEGORIES));
   }
 
@@ -205,7 +213,8 @@ function textFault(item: PublishedItem): Fault | undefined {
     const text = field === 'item_id' ? item.item : item[field];
     if (text === undefined) continue;
     if (isTooLong(field, text)) {
-      const max = field === 'title' ? `${TITLE_CHARACTERS_MAX} characters` : `${NAME_BYTES_MAX} bytes`;
+      const characters = charactersMax(field);
+      const max = characters === undefined ? `${NAME_BYTES_MAX} bytes` : `${characters} characters`;
       return fault('text_too_long', field, `is longer than ${max}: shorten it`);
     }
     if (CONTROLS.test(text)) {
@@ -215,10 +224,15 @@ function textFault(item: PublishedItem): Fault | undefined {
   return undefined;
 }
 
+/** Absent: it has at most NAME_BYTES_MAX bytes. */
+const charactersMax = (field: ItemFieldName): number | undefined =>
+  field === 'title' ? TITLE_CHARACTERS_MAX : field === 'tags' ? TAGS_CHARACTERS_MAX : undefined;
+
 /** Encoded only if it may be too long: a UTF-16 unit is at most one character, and at most three bytes. */
 function isTooLong(field: ItemFieldName, text: string): boolean {
-  if (field !== 'title') return text.length * 3 > NAME_BYTES_MAX && utf8(text).length > NAME_BYTES_MAX;
-  if (text.length <= TITLE_CHARACTERS_MAX) return false;
+  const max = charactersMax(field);
+  if (max === undefined) return text.length * 3 > NAME_BYTES_MAX && utf8(text).length > NAME_BYTES_MAX;
+  if (text.length <= max) return false;
   const bytes = utf8(text);
-  return charactersIn(bytes, 0, bytes.length) > TITLE_CHARACTERS_MAX;
+  return charactersIn(bytes, 0, bytes.length) > max;
 }

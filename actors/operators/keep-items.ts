@@ -20,6 +20,7 @@ export interface CatalogueEntry {
   readonly category?: string;
   readonly brand?: string;
   readonly price?: number;
+  readonly tags?: string;
   /** When the log stored its latest change, epoch ms. */
   readonly updatedAtMs: number;
 }
@@ -62,8 +63,8 @@ function keep(frame: Items, { items, revision, count, unknown }: CatalogueState)
 }
 
 function entryOf({ columns }: Items, row: number): CatalogueEntry {
-  const [title, category, brand] = [columns.title, columns.category, columns.brand].map(({ codes, dictionary }) =>
-    textAt(dictionary, codes[row]!),
+  const [title, category, brand, tags] = [columns.title, columns.category, columns.brand, columns.tags].map(
+    ({ codes, dictionary }) => textAt(dictionary, codes[row]!),
   );
   const price = columns.price[row]!;
   return {
@@ -71,6 +72,7 @@ function entryOf({ columns }: Items, row: number): CatalogueEntry {
     ...(category === undefined ? {} : { category }),
     ...(brand === undefined ? {} : { brand }),
     ...(Number.isNaN(price) ? {} : { price }),
+    ...(tags === undefined ? {} : { tags }),
     updatedAtMs: columns.updatedAt[row]!,
   };
 }
@@ -83,4 +85,5 @@ const isSame = (a: CatalogueEntry | undefined, b: CatalogueEntry | undefined): b
     a.title === b.title &&
     a.category === b.category &&
     a.brand === b.brand &&
-    a.price === b.price);
+    a.price === b.price &&
+    a.tags === b.tags);

@@ -15,23 +15,25 @@ export interface TextRecord {
 
 /** The records of a file without blank lines; CSV: the header first, as line 1. */
 export async function* textRecords(path: string, format: FileFormat): AsyncGenerator<TextRecord, void, undefined> {
-  const endOf = format === 'csv' ? recordEnd : lineEnd;
   let isFirst = true;
   for await (const chunk of fileChunks(path, { format, chunkBytes: CHUNK_BYTES })) {
     if (isFirst && chunk.header.length > 0) yield textRecord(1, chunk.header);
     isFirst = false;
-    yield* recordsIn(chunk, endOf);
+    yield* recordsIn(chunk, format);
   }
 }
 
-function* recordsIn(
+/** The records of a chunk without blank lines. */
+export function* recordsIn(
   { data, line: firstLine }: FileChunk,
-  endOf: typeof recordEnd,
+  format: FileFormat,
+  delimiter?: string,
 ): Generator<TextRecord, void, undefined> {
+  const endOf = format === 'csv' ? recordEnd : lineEnd;
   let line = firstLine;
   for (let at = 0; at < data.length;) {
     // A chunk ends at the end of a record.
-    const next = endOf(data, at, true);
+    const next = endOf(data, at, true, delimiter?.charCodeAt(0));
     const end = contentEnd(data, at, next);
     if (end > at) yield textRecord(line, data.subarray(at, end));
     for (let i = at; i < next; i++) if (data[i] === 0x0a) line++;
@@ -50,7 +52,7 @@ export const BROKEN_QUOTE =
   'a quote is not closed or stands inside an unquoted value: quote the whole value and double the quotes in it';
 
 /** The fields of a record; `undefined` when its quotes are malformed (./record-boundary). */
-export function fieldsOf(text: string): string[] | undefined {
+export function fieldsOf(text: string, delimiter = ','): string[] | undefined {
   const fields: string[] = [];
   for (let at = 0; ;) {
     let end;
@@ -61,14 +63,14 @@ export function fieldsOf(text: string): string[] | undefined {
       fields.push(text.slice(at + 1, close).replaceAll('""', '"'));
       end = close + 1;
     } else {
-      const comma = text.indexOf(',', at);
-      end = comma < 0 ? text.length : comma;
+      const next = text.indexOf(delimiter, at);
+      end = next < 0 ? text.length : next;
       const field = text.slice(at, end);
       if (field.includes('"')) return undefined;
       fields.push(field);
     }
     if (end === text.length) return fields;
-    if (text[end] !== ',') return undefined;
+    if (text[end] !== delimiter) return undefined;
     at = end + 1;
   }
 }

@@ -23,7 +23,7 @@ import {
 export type FileFormat = 'csv' | 'jsonl';
 
 export interface FileChunk {
-  /** CSV: the first line, without its line ending and byte order mark. Empty in JSONL and for an empty file. */
+  /** CSV: the first line, without its line ending and byte order mark; where that is a row: the first row. Empty in JSONL and for an empty file. */
   readonly header: Uint8Array;
   /** 1-based number of the first line in `data`. */
   readonly line: number;
@@ -40,6 +40,10 @@ export interface FileChunk {
 export interface FileChunkOptions {
   readonly format: FileFormat;
   readonly chunkBytes: number;
+  /** CSV: an ASCII character; default: the comma. */
+  readonly delimiter?: string | undefined;
+  /** CSV: false: the first line is a row like the others. */
+  readonly hasHeader?: boolean | undefined;
   /** Returns the required columns that a CSV header lacks. */
   readonly checkHeader?: ((header: Uint8Array) => readonly string[]) | undefined;
   /** Resumes there: the values of the last chunk read. */
@@ -90,12 +94,14 @@ class RecordReader {
   }
 
   async next(): Promise<FileChunk> {
-    const { chunkBytes, format } = this.options;
+    const { chunkBytes, format, delimiter } = this.options;
     // One byte more than a chunk shows whether the chunk ends the file.
     await this.buffered(chunkBytes + 1);
     const limit = Math.min(this.end, this.start + chunkBytes);
     const wholeEnd = format === 'csv' ? wholeRecordsEnd : wholeLinesEnd;
-    let length = wholeEnd(this.buffer, this.start, limit, this.atFileEnd && limit === this.end) - this.start;
+    let length =
+      wholeEnd(this.buffer, this.start, limit, this.atFileEnd && limit === this.end, delimiter?.charCodeAt(0)) -
+      this.start;
     if (length === 0 && this.end > this.start) {
       length = await this.firstRecordLength();
       await this.buffered(length + 1);
@@ -111,11 +117,12 @@ class RecordReader {
 
   /** Length of the record at `start`, when it is longer than a chunk or not complete in the buffer. */
   private async firstRecordLength(): Promise<number> {
+    const { format, delimiter } = this.options;
     for (;;) {
       const available = this.end - this.start;
       const window = this.buffer.subarray(this.start, Math.min(this.end, this.start + RECORD_BYTES_MAX));
       const isEnd = this.atFileEnd && available === window.length;
-      const length = (this.options.format === 'csv' ? recordEnd : lineEnd)(window, 0, isEnd);
+      const length = (format === 'csv' ? recordEnd : lineEnd)(window, 0, isEnd, delimiter?.charCodeAt(0));
       if (length >= 0) return length;
       if (available <= RECORD_BYTES_MAX) {
         await this.buffered(Math.min(available * 2, RECORD_BYTES_MAX + 1));
@@ -129,10 +136,13 @@ class RecordReader {
   }
 
   private async takeHeader(): Promise<void> {
+    const { hasHeader = true, delimiter } = this.options;
+    const endOf = hasHeader ? lineEnd : recordEnd;
     let lineLength = UNDECIDED;
     for (let wanted = this.options.chunkBytes; lineLength < 0; wanted *= 2) {
       await this.buffered(wanted);
-      lineLength = lineEnd(this.buffer.subarray(this.start, this.end), 0, this.atFileEnd);
+      const read = this.buffer.subarray(this.start, this.end);
+      lineLength = endOf(read, 0, this.atFileEnd, delimiter?.charCodeAt(0));
       if (lineLength < 0 && wanted > RECORD_BYTES_MAX) throw this.recordTooLong();
     }
     // An empty file has no rows, so it needs no header.
@@ -141,6 +151,7 @@ class RecordReader {
     this.header = line.subarray(0, contentEnd(line, 0, lineLength));
     const missing = this.options.checkHeader?.(this.header) ?? [];
     if (missing.length > 0) throw this.columnsMissing(missing);
+    if (!hasHeader) return;
     this.drop(lineLength);
     this.line = 2;
   }

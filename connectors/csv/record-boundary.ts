@@ -1,7 +1,7 @@
 /**
  * Finds the ends of records in bytes.
  *
- *   record = field *("," field) line end          line end = LF, CR LF or the end of the file
+ *   record = field *("," field) line end          line end = LF, CR LF or the end of the file; instead of the comma it may be another delimiter
  *   field  = `"` … `"`  (a doubled quote within is one quote; line ends and commas within are text)  or bytes without quote, comma, line end
  *
  * Bytes that do not match this grammar (a quote that is never closed, text after a closing quote, a quote within an unquoted field) form a malformed
@@ -23,7 +23,7 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 
 /** The end of the CSV record at `start` (after its line end), as far as `bytes` allow; `isEnd`: the file ends with them. */
-export function recordEnd(bytes: Buffer, start: number, isEnd: boolean): number {
+export function recordEnd(bytes: Buffer, start: number, isEnd: boolean, delimiter = COMMA): number {
   const end = bytes.length;
   for (let i = start; i < end; i++) {
     if (bytes[i] === QUOTE) {
@@ -32,9 +32,9 @@ export function recordEnd(bytes: Buffer, start: number, isEnd: boolean): number 
       const atLineEnd = i < end && bytes[i] === CR;
       if (atLineEnd) i++;
       if (i === end) break;
-      if (bytes[i] !== LF && (atLineEnd || bytes[i] !== COMMA)) return lineEnd(bytes, start, isEnd);
+      if (bytes[i] !== LF && (atLineEnd || bytes[i] !== delimiter)) return lineEnd(bytes, start, isEnd);
     } else {
-      while (i < end && bytes[i] !== COMMA && bytes[i] !== LF)
+      while (i < end && bytes[i] !== delimiter && bytes[i] !== LF)
         if (bytes[i++] === QUOTE) return lineEnd(bytes, start, isEnd);
       if (i === end) break;
     }
@@ -55,13 +55,13 @@ function afterQuoted(bytes: Buffer, from: number): number {
 }
 
 /** The end of the last record in [start, end) before which all records are complete and well-formed; `start` when there is none. */
-export function wholeRecordsEnd(bytes: Buffer, start: number, end: number, isEnd: boolean): number {
+export function wholeRecordsEnd(bytes: Buffer, start: number, end: number, isEnd: boolean, delimiter = COMMA): number {
   const window = bytes.subarray(0, end);
   for (let at = start; ;) {
     const quote = window.indexOf(QUOTE, at);
     if (quote < 0) return isEnd ? end : Math.max(at, lineStart(window, end));
     const record = Math.max(at, lineStart(window, quote));
-    const next = recordEnd(window, record, isEnd);
+    const next = recordEnd(window, record, isEnd, delimiter);
     if (next < 0) return record;
     if (next === end) return end;
     at = next;

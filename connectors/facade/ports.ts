@@ -161,6 +161,7 @@ export interface CatalogueItem {
   readonly category: string | undefined;
   readonly brand: string | undefined;
   readonly price: number | undefined;
+  readonly tags: readonly string[] | undefined;
   /** When its latest metadata was stored, epoch ms. */
   readonly updatedAtMs: number;
 }

@@ -11,15 +11,16 @@ import { fatal } from '../../runtime/contract/errors.js';
 export interface DatasetFiles {
   readonly ratings: string;
   readonly movies: string | undefined;
+  readonly tags: string | undefined;
 }
 
 const RATINGS = /^(ratings(-\w+)?\.(csv|dat)|u\.data)$/;
 const MOVIES = /^(movies(-\w+)?\.(csv|dat)|u\.item)$/;
-const OTHERS =
-  /^((tags|links|users)(-\w+)?\.(csv|dat)|u\.(genre|user|occupation|info)|README(\.\w+)?|LICENSE(\.\w+)?)$/;
+const TAGS = /^tags\.(csv|dat)$/;
+const OTHERS = /^((links|users)(-\w+)?\.(csv|dat)|u\.(genre|user|occupation|info)|README(\.\w+)?|LICENSE(\.\w+)?)$/;
 
 /** Whether a file belongs to a set; that of 100k also has its ratings in other divisions. */
-export const isOfDataset = (name: string): boolean => [RATINGS, MOVIES, OTHERS].some((known) => known.test(name));
+export const isOfDataset = (name: string): boolean => [RATINGS, MOVIES, TAGS, OTHERS].some((known) => known.test(name));
 
 /** `where`: for the error, Fatal SOURCE_EMPTY, when there are no ratings or several files of them. */
 export function datasetFiles(names: readonly string[], where: string): DatasetFiles {
@@ -29,11 +30,24 @@ export function datasetFiles(names: readonly string[], where: string): DatasetFi
       hint: 'give the folder or zip file of one set, with ratings.csv, ratings.dat or u.data',
     });
   }
-  return { ratings: ratings[0]!, movies: names.find((name) => MOVIES.test(name)) };
+  const [movies, tags] = [MOVIES, TAGS].map((known) => names.find((name) => known.test(name)));
+  return { ratings: ratings[0]!, movies, tags };
 }
 
-/** As in `ml-latest-small`: movielens, latest-small. */
-export function datasetName(folder: string): { readonly name: string; readonly version: string } {
-  const [, version] = /^(?:ml|movielens)[-_]?(.+)$/i.exec(folder) ?? [];
-  return version === undefined ? { name: folder.toLowerCase(), version: 'unknown' } : { name: 'movielens', version };
+/**
+ * How a set is called, by the path of its folder or zip file and of its ratings; no version: they do not say it.
+ *
+ *   ml-latest-small.zip                                                                    movielens, latest-small
+ *   MovieTweetings/latest                                                                  movietweetings, latest
+ *   MovieTweetings/snapshots/200K, movietweetings-200k.zip, or with ratings-200K.dat       movietweetings, 200k
+ */
+export function datasetName(path: string, ratings: string): { readonly name: string; readonly version?: string } {
+  const folders = path.replace(/\.zip$/i, '').split(/[/\\]/);
+  const [called = '', above = called] = folders.filter((one) => one !== '' && one !== 'snapshots').reverse();
+  const [, ofMovieLens] = /^(?:ml|movielens)[-_]?(.+)$/i.exec(called) ?? [];
+  if (ofMovieLens !== undefined) return { name: 'movielens', version: ofMovieLens };
+  const [isSnapshot, before, snapshot] = /^(?:(.+)[-_])?(latest|\d+k)$/i.exec(called) ?? [];
+  const name = (isSnapshot === undefined ? called : (before ?? above)).replace(/-(master|main)$/, '').toLowerCase();
+  const version = (snapshot ?? /^ratings-(\w+)\./.exec(ratings)?.[1])?.toLowerCase();
+  return version === undefined ? { name } : { name, version };
 }

@@ -39,6 +39,13 @@ export async function* readRatings(path: string): AsyncGenerator<Rating, void, u
   }
 }
 
+/** The date of the newest, UTC; `undefined` when there are none. */
+export async function newestDate(path: string): Promise<string | undefined> {
+  let newest = -Infinity;
+  for await (const { seconds } of readRatings(path)) newest = Math.max(newest, seconds);
+  return newest === -Infinity ? undefined : new Date(newest * 1000).toISOString().slice(0, 10);
+}
+
 function problemOf(fields: readonly string[], rating: string, seconds: string): string | undefined {
   if (fields.length !== FIELDS) return `it has ${fields.length} fields, not ${FIELDS}`;
   if (fields.some((field) => field.trim() === '')) return 'a field is empty';

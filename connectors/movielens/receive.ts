@@ -1,43 +1,34 @@
 /** receive: the files of a set, from a folder, a zip file or a URL of one, into a folder as they are. */
 import { createWriteStream } from 'node:fs';
 import { copyFile, readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fatal } from '../../runtime/contract/errors.js';
 import { isOfDataset } from './dataset.js';
 import { unzip } from './unzip.js';
 
-export interface Received {
-  readonly names: readonly string[];
-  /** Of the folder or zip file, without its ending. */
-  readonly called: string;
-}
-
-/** `scratch`: a folder for what is downloaded. `onBytes`: how many bytes are. */
+/** Returns the names of the files. `scratch`: a folder for what is downloaded. `onBytes`: how many bytes are. */
 export async function receive(
   source: string,
   folder: string,
   scratch: string,
   onBytes: (bytes: number) => void,
   signal: AbortSignal,
-): Promise<Received> {
+): Promise<string[]> {
   if (isUrl(source)) {
-    const called = basename(new URL(source).pathname, '.zip');
     const file = join(scratch, 'download.zip');
     await download(source, file, onBytes, signal);
-    return { names: await unzip(file, folder, isOfDataset), called };
+    return unzip(file, folder, isOfDataset);
   }
   const found = await stat(source).catch(() => undefined);
   if (found === undefined) {
     throw fatal('SOURCE_UNREADABLE', `there is no ${source}`, { hint: 'give a folder, a zip file, or a URL of one' });
   }
-  if (!found.isDirectory()) {
-    return { names: await unzip(source, folder, isOfDataset), called: basename(source, '.zip') };
-  }
+  if (!found.isDirectory()) return unzip(source, folder, isOfDataset);
   const names = (await readdir(source)).filter(isOfDataset);
   for (const name of names) await copyFile(join(source, name), join(folder, name));
-  return { names, called: basename(source) };
+  return names;
 }
 
 export const isUrl = (source: string): boolean => /^https?:\/\//.test(source);

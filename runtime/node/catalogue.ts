@@ -1,5 +1,6 @@
 /** The façade's view of the item catalogue, and how titles get into lists (composition). */
 import { type CatalogueReader, catalogueReader } from '../../actors/catalogue.js';
+import { BETWEEN_CATEGORIES } from '../../actors/maths/main-category.js';
 import type { CatalogueItem, ItemCatalogue, UnknownItem } from '../../connectors/facade/ports.js';
 import { reactionOf } from '../contract/errors.js';
 import type { Host } from '../shards/host.js';
@@ -40,8 +41,8 @@ export class Catalogue implements ItemCatalogue {
   get(itemId: string): CatalogueItem | undefined {
     const entry = this.readers(0).reader.get(itemId);
     if (entry === undefined) return undefined;
-    const { title, category, brand, price, updatedAtMs } = entry;
-    return { itemId, title, category, brand, price, updatedAtMs };
+    const { title, category, brand, price, tags, updatedAtMs } = entry;
+    return { itemId, title, category, brand, price, tags: tags?.split(BETWEEN_CATEGORIES), updatedAtMs };
   }
 
   /** Its id, if it has none. */

@@ -83,7 +83,7 @@ export interface TableRecord {
 export const tableRecordIn = ({ value }: KeyValueEntry): TableRecord | undefined =>
   storedJson<TableRecord>(value, hasFields({ digest: isText, loadedMs: isCount, begunBefore: isCount, whole: isFlag }));
 
-/** Of a file that `rivulet import events` imports, or has imported. */
+/** Of a file that `rivulet import` imports, or has imported. */
 export interface ImportRecord {
   /** SHA-256 of the file. */
   readonly digest: string;
@@ -98,6 +98,8 @@ export interface ImportRecord {
   readonly refused: number;
   /** As it was given; absent: none. */
   readonly ratingScale?: string | undefined;
+  /** The options that say what its columns are; absent: it has the names of the schema. */
+  readonly columns?: string | undefined;
   /** When this was written, epoch ms. */
   readonly atMs: number;
   /** Absent while it is imported. */
@@ -119,7 +121,7 @@ export const importRecordIn = ({ value }: KeyValueEntry): ImportRecord | undefin
     hasFields({
       ...{ digest: isText, file: isText, importer: isText },
       ...{ offset: isCount, line: isCount, events: isCount, refused: isCount },
-      ...{ ratingScale: optional(isText), atMs: isCount, end: optional(isText) },
+      ...{ ratingScale: optional(isText), columns: optional(isText), atMs: isCount, end: optional(isText) },
     }),
   );
 

@@ -13,6 +13,7 @@ interface Row {
   readonly category?: string | undefined;
   readonly brand?: string | undefined;
   readonly price?: number | undefined;
+  readonly tags?: string | undefined;
   readonly updatedAt: number;
   readonly deleted?: number;
 }
@@ -25,8 +26,18 @@ describe('the catalogue, by hand', () => {
     const driver = new StageDriver(catalogue());
     const reader = readerOf(driver);
     expect([reader.get('a'), reader.revision(), reader.count()]).toEqual([undefined, 0, 0]);
-    take(driver, { item: 'a', title: 'Lamp', category: 'home.lamp', brand: 'acme', price: 5, updatedAt: 1 });
-    expect(reader.get('a')).toEqual({ title: 'Lamp', category: 'home.lamp', brand: 'acme', price: 5, updatedAtMs: 1 });
+    take(driver, {
+      item: 'a',
+      title: 'Lamp',
+      category: 'home.lamp',
+      brand: 'acme',
+      price: 5,
+      tags: 'x|y',
+      updatedAt: 1,
+    });
+    expect(reader.get('a')).toEqual({
+      ...{ title: 'Lamp', category: 'home.lamp', brand: 'acme', price: 5, tags: 'x|y', updatedAtMs: 1 },
+    });
     take(driver, { item: 'a', title: 'Big lamp', updatedAt: 2 }, { item: 'b', price: 0, updatedAt: 2 });
     expect(reader.get('a')).toEqual({ title: 'Big lamp', updatedAtMs: 2 });
     expect(reader.get('b')).toEqual({ price: 0, updatedAtMs: 2 });
@@ -95,6 +106,7 @@ const rows: fc.Arbitrary<Row[]> = fc
       category: fc.constantFrom(undefined, 'c'),
       brand: fc.constantFrom(undefined, 'b'),
       price: fc.constantFrom(undefined, 0, 2.5),
+      tags: fc.constantFrom(undefined, 'x', 'x|y'),
       deleted: fc.constantFrom(0, 0, 0, 1),
     }),
     { maxLength: 20 },

@@ -11,7 +11,7 @@ const feed = (messages: readonly RawMessage[], options?: ParseItemsOptions): Sai
   new StageDriver(parseItems(options)).feed('items', batch(...messages));
 const rowsOf = (...messages: RawMessage[]): unknown[] => [...(feed(messages).rows['rows'] ?? [])];
 const rowOf = (item: object): unknown => rowsOf(json(item, ITEMS))[0];
-const NOTHING = { title: undefined, category: undefined, brand: undefined, price: undefined };
+const NOTHING = { title: undefined, category: undefined, brand: undefined, price: undefined, tags: undefined };
 const KEPT = { updatedAt: STORED_AT_MS, deleted: 0 };
 
 describe('parse-items, by hand', () => {
@@ -37,6 +37,15 @@ describe('parse-items, by hand', () => {
       { movie_id: 8, genres: ' Drama | Film-Noir|Drama|' },
       { item: '8', category: 'Drama|Film-Noir' },
     ],
+    [
+      { item_id: 'i', tags: ['dark', 'slow', ' dark '] },
+      { item: 'i', tags: 'dark|slow' },
+    ],
+    [
+      { item_id: 'i', tags: 'dark' },
+      { item: 'i', tags: 'dark' },
+    ],
+    [{ item_id: 'i', tags: [] }, { item: 'i' }],
     [{ movie_id: 9, genres: '(no genres listed)' }, { item: '9' }],
     [{ movie_id: 9, genres: ['(no genres listed)'] }, { item: '9' }],
     [
@@ -82,6 +91,8 @@ describe('parse-items, by hand', () => {
     [`{"item_id":"a","title":"${'ü'.repeat(501)}"}`, 'text_too_long', 'title', /500 characters/],
     ['{"item_id":"a","title":"\\ud800"}', 'invalid_utf8', 'title', /UTF-8/],
     ['{"item_id":"a","genres":["x",3]}', 'wrong_type', 'category', /a list of strings/],
+    ['{"item_id":"a","tags":{"x":1}}', 'wrong_type', 'tags', /is \{"x":1\}: send a string/],
+    [`{"item_id":"a","tags":["${'x'.repeat(999)}","y"]}`, 'text_too_long', 'tags', /1000 characters/],
     [`{"item_id":"a","brand":"${'x'.repeat(257)}"}`, 'text_too_long', 'brand', /256 bytes/],
     ['{"item_id":"a","price":"12"}', 'wrong_type', 'price', /is "12": send a number, without quotes/],
     ['{"item_id":"a","price":-0.5}', 'price_negative', 'price', /is -0\.5: send 0 or more/],
@@ -146,6 +157,7 @@ function expectedOf(given: Item): object | undefined {
   return {
     ...{ item: id, title: textOf('title'), category: textOf('category'), brand: textOf('brand') },
     ...{ price: price === undefined ? undefined : (price as number) + 0, updatedAt: STORED_AT_MS },
+    tags: undefined,
     deleted: given['deleted'] === true ? 1 : 0,
   };
 }

@@ -1,5 +1,5 @@
 /** `rivulet import movielens` and `rivulet validate`, from a zip file to titled lists. */
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { connectRivulet } from '../../connectors/grpc/client/client.js';
@@ -32,6 +32,8 @@ it('a zip file becomes a checked copy, titles, and lists', async () => {
   expect([first.code, first.stderr]).toEqual([0, '']);
   const [, folder] = /^movies\.dat 4, ratings\.dat 4 in (.+)$/m.exec(first.stdout)!;
   expect(first.stdout).toMatch(/^imported 4 events/m);
+  // The date of the newest rating: nothing else says which edition it is.
+  expect(folder).toMatch(/bronze\/movietweetings\/2013-10-05\/ingestion_date=/);
 
   const client = await connectRivulet(node.address);
   try {
@@ -74,6 +76,28 @@ it('a set is imported, trained from and served by one command, and the list of a
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/rating.*\nhint: give other --items/)]);
   demo.child.kill('SIGTERM');
   expect((await demo.ended).code).toBe(0);
+});
+
+it('films have their genres and their most frequent tags', async () => {
+  const node = await bed.nodes.start('node');
+  const [, http] = await node.running.printed(/HTTP at (http:\S+?)\/?,/);
+  const set = {
+    'ratings.csv': 'userId,movieId,rating,timestamp\n1,6,4.0,1381006850\n',
+    'movies.csv': 'movieId,title,genres\n6,Heat (1995),Action|Crime\n16,Casino (1995),Crime\n',
+    'tags.csv': 'userId,movieId,tag,timestamp\n1,6,Heist,1\n2,6,slow,2\n3,6,heist,3\n',
+  };
+  mkdirSync(join(bed.cwd, 'ml-latest-small'));
+  for (const [name, content] of Object.entries(set)) writeFileSync(join(bed.cwd, 'ml-latest-small', name), content);
+  const args = ['--nats-url', bed.server.url, '--bronze', 'bronze'];
+  const { code, stderr } = await runCli(bed.cwd, ['import', 'movielens', 'ml-latest-small', ...args]);
+  expect([code, stderr]).toEqual([0, '']);
+  const item = async (id: string): Promise<unknown> => (await fetch(`${http}/items/${id}`)).json();
+  await eventually(async () => {
+    expect(await item('6')).toMatchObject({ title: 'Heat (1995)', category: 'Action|Crime', tags: ['heist', 'slow'] });
+    expect(await item('16')).toEqual({
+      ...{ item_id: '16', title: 'Casino (1995)', category: 'Crime', updated_at: expect.any(String) },
+    });
+  });
 });
 
 it('only copies without a node, and refuses what is no set', async () => {

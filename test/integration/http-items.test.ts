@@ -7,6 +7,7 @@ it('tells what the catalogue knows of an item, once to who has it already', asyn
   const first = await fetch(`${origin}/items/${ITEM.itemId}`);
   expect(await first.json()).toEqual({
     ...{ item_id: ITEM.itemId, title: 'Blue kettle', category: 'kitchen.kettle', brand: 'acme', price: 24.9 },
+    tags: ['hot', 'steel'],
     updated_at: '2019-10-01T00:00:00.000Z',
   });
   const again = await fetch(`${origin}/items/${ITEM.itemId}`, {

@@ -12,6 +12,7 @@ const itemSchema = z
   .object({
     item_id: z.string(),
     ...shownItem,
+    tags: z.array(z.string()).optional(),
     updated_at: z.string().optional().meta({ format: 'date-time', description: 'When it was last published' }),
   })
   .meta({ id: 'Item' });
@@ -142,6 +143,6 @@ const unknownOf = ({ itemId, events, lastEventMs }: UnknownItem) => ({
   ...{ item_id: itemId, events, last_event_time: timeOf(lastEventMs)! },
 });
 
-const shownOf = ({ itemId, title, category, brand, price, updatedAtMs }: CatalogueItem): object => ({
-  ...{ item_id: itemId, title, category, brand, price, updated_at: timeOf(updatedAtMs) },
+const shownOf = ({ itemId, title, category, brand, price, tags, updatedAtMs }: CatalogueItem): object => ({
+  ...{ item_id: itemId, title, category, brand, price, tags, updated_at: timeOf(updatedAtMs) },
 });

@@ -1,6 +1,8 @@
 /** Commands that bring the past into a deployment. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { NODE_ABOUTS, NODE_KEYS, nonEmpty, positiveNumber, type SettingOptions, withSettings } from '../settings.js';
+import { EVENT_TYPES } from '../../../actors/model.js';
+import { type CsvColumns, delimiter, FIELD_NAMES, fieldPairs, TIME_FORMATS, typePairs } from '../import/csv-options.js';
 import type { ImportOptions } from '../import/import.js';
 import type { ImportMovieLensOptions } from '../import/movielens.js';
 import type { RatingScale } from '../import/past-events.js';
@@ -21,18 +23,11 @@ export function importCommands(rivulet: Command): void {
     )
     .argument('<file...>', 'the files, imported in this order')
     .addOption(new Option('--format <name>', 'format of the files (default: by their names)').choices(['csv', 'jsonl']))
-    .option(
-      '--rating-scale <from-to>',
-      'the range of the ratings in the files, as in 0-10: mapped to pipeline.minRating to pipeline.maxRating',
-      ratingScale,
-    )
-    .option('--changed', 'import files that were imported with other contents: all their events count')
-    .option('--json', 'print the summary as JSON')
     .action(async (files: string[], options: ImportOptions) => {
       const { importEvents } = await import('../import/import.js');
       await importEvents(files, options);
     });
-  withSettings(events, NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
+  withSettings(withImport(events), NODE_KEYS, { abouts: NODE_ABOUTS }).addHelpText(
     'after',
     `
 An event without an event_id gets one, made of the file's contents and its line; a rating without one is identified by user, item and time. Rows
@@ -43,12 +38,13 @@ Examples:
   rivulet import events 2019-Oct.csv.gz 2019-Nov.csv.gz
   rivulet import events ratings.csv --rating-scale 0-10 --nats-url nats://nats-1:4222`,
   );
+  csvCommand(group);
   const movieLens = group
     .command('movielens')
     .summary('a set of ratings: MovieLens 100k to 32M, MovieTweetings')
     .description(
-      'Copies the files of a set as they are, with a manifest that `rivulet validate` checks; publishes its films as items of the catalogue, with titles and\n' +
-        'all genres; and imports its ratings as events of the past, as `import events` does, or plays them as live events. The same command again goes on.',
+      'Copies the files of a set as they are, with a manifest that `rivulet validate` checks; publishes its films as items of the catalogue, with titles,\n' +
+        'all genres and the most frequent tags; and imports its ratings as events of the past, as `import events` does, or plays them as live events. The same command again goes on.',
     )
     .argument('<source>', 'a folder, a zip file, or the URL of one')
     .option('--bronze <folder>', 'where the copies go (default: bronze in the data directory)', nonEmpty)
@@ -100,6 +96,77 @@ Examples:
     });
   withSettings(giveUp, NODE_KEYS, { abouts: NODE_ABOUTS });
 }
+
+interface CsvOptions extends Omit<ImportOptions, 'columns' | 'format'> {
+  readonly map?: CsvColumns['map'];
+  readonly set?: CsvColumns['set'];
+  readonly typeMap?: CsvColumns['types'];
+  readonly time: CsvColumns['time'];
+  readonly delimiter?: string;
+  readonly header: boolean;
+}
+
+function csvCommand(group: Command): void {
+  const csv = group
+    .command('csv')
+    .summary('CSV files with names of their own')
+    .description(
+      'As `import events`, of CSV files, plain or gzipped, whose columns, types of events or times are not called or written as in Rivulet: --map says which\n' +
+        'column is which field. Columns that are not named are ignored.',
+    )
+    .argument('<file...>', 'the files, imported in this order')
+    .option(
+      '--map <field=column,...>',
+      `the column of each field, as it is called in the first line (repeatable); fields: ${FIELD_NAMES}`,
+      fieldPairs,
+    )
+    .option('--set <field=value,...>', 'fields that have the same value in all rows (repeatable)', fieldPairs)
+    .option(
+      '--type-map <word=type,...>',
+      `what words of the file mean (repeatable): ${EVENT_TYPES.join(', ')}; others stay as they are`,
+      typePairs,
+    )
+    .addOption(
+      new Option('--time <format>', 'of times: epoch seconds, epoch milliseconds, ISO 8601, or each as it looks')
+        .choices(TIME_FORMATS)
+        .default('auto'),
+    )
+    .option(
+      '--delimiter <character>',
+      'what is between the columns; `tab` for a tab (default: a tab in .tsv files, else a comma)',
+      delimiter,
+    )
+    .option('--no-header', 'the first line is a row: columns are given by number, from 1')
+    .action(async (files: string[], { map, set, typeMap, time, delimiter: given, header, ...options }: CsvOptions) => {
+      const { importEvents } = await import('../import/import.js');
+      const columns = {
+        ...{ map: map ?? new Map(), set: set ?? new Map(), types: typeMap ?? new Map() },
+        ...{ time, delimiter: given, hasHeader: header },
+      };
+      await importEvents(files, { ...options, format: 'csv', columns });
+    });
+  withSettings(withImport(csv), NODE_KEYS, { abouts: NODE_ABOUTS, set: false }).addHelpText(
+    'after',
+    `
+A row without a type is a rating where a column is mapped to \`rating\`. Refused rows, ids, interruption and repetition: rivulet import events --help.
+
+Examples:
+  rivulet import csv events.csv --map time=timestamp,user=visitorid,type=event,item=itemid \\
+    --type-map addtocart=cart,transaction=purchase --time ms
+  rivulet import csv orders.tsv.gz --no-header --map user=1,item=2,time=3 --set type=purchase`,
+  );
+}
+
+/** Adds what imports of files have in common. */
+const withImport = (command: Command): Command =>
+  command
+    .option(
+      '--rating-scale <from-to>',
+      'the range of the ratings in the files, as in 0-10: mapped to pipeline.minRating to pipeline.maxRating',
+      ratingScale,
+    )
+    .option('--changed', 'import files that were imported with other contents: all their events count')
+    .option('--json', 'print the summary as JSON');
 
 function ratingScale(text: string): RatingScale {
   const [, from, to] = /^(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)$/.exec(text) ?? [];

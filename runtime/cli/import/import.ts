@@ -1,5 +1,5 @@
 /**
- * `rivulet import events`: files of past events into a deployment that runs, one after the other.
+ * `rivulet import events`, and `csv` for names of their own (csv-columns.ts): files of past events into a deployment that runs, one after the other.
  *
  *   1. The place in a file is recorded when all before it is acknowledged (place.ts). After a kill the same command goes on from there, and what is sent a
  *      second time has the same ids: parse drops it. So no more than ids are remembered may be sent between two records.
@@ -42,11 +42,14 @@ import { type SettingOptions, settingsOf } from '../settings.js';
 import { runningConfig } from '../state/deployed-config.js';
 import { grouped, instant } from '../terminal.js';
 import { Backlog, GOES_ON, stalled } from './backlog.js';
+import { columnsText, type CsvColumns, delimiterOf } from './csv-options.js';
 import { PastEvents, type PastMessage, type RatingScale } from './past-events.js';
 import { type Imports, Place, type PlaceOptions, readImports, unfinished } from './place.js';
 
 export interface ImportOptions extends SettingOptions {
   readonly format?: FileFormat;
+  /** Of CSV files with names of their own. */
+  readonly columns?: CsvColumns;
   readonly ratingScale?: RatingScale;
   readonly changed?: true;
   readonly json?: true;
@@ -204,7 +207,8 @@ async function importFile({ path, format }: GivenFile, job: Job, bytesBefore: nu
   const digest = await digestOf(path, signal);
   const file = resolve(path);
   const ratingScale = scaleText(options.ratingScale);
-  const given = { table, clock: systemClock, digest, file, ratingScale };
+  const columns = options.columns && columnsText(options.columns);
+  const given = { table, clock: systemClock, digest, file, ratingScale, columns };
   const known = mustBeImportable(path, given, await readImports(given), options);
   if (known !== undefined) {
     const { events, refused, atMs } = known;
@@ -222,6 +226,7 @@ async function importFile({ path, format }: GivenFile, job: Job, bytesBefore: nu
   const rules = { ...EVENT_RULES, ...pipelineOptions(config).parse };
   const past = new PastEvents({
     ...{ rules, partitions: config.sourcePartitions, file, format, digest, ratingScale: options.ratingScale },
+    columns: options.columns,
     messageBytesMax: Math.min(rules.messageBytesMax, log.payloadBytesMax - DEAD_LETTER_BYTES),
     onRefused: (line, { reason, rule }) => {
       summary.refused++;
@@ -231,6 +236,7 @@ async function importFile({ path, format }: GivenFile, job: Job, bytesBefore: nu
   const idsMax = config.pipeline.duplicateIdsMax * RECORD_SHARE;
   const chunks = fileChunks(path, {
     ...{ format, checkHeader: past.checkHeader },
+    ...(options.columns && { delimiter: delimiterOf(options.columns, file), hasHeader: options.columns.hasHeader }),
     chunkBytes: Math.min(CHUNK_BYTES, Math.ceil(idsMax * EVENT_BYTES_MIN)),
     after: begin.line === 0 ? undefined : { nextOffset: begin.offset, nextLine: begin.line },
   });
@@ -312,7 +318,7 @@ function pastPublisher({ log, signal, lost, backlog }: Job, place: Place) {
 /** Returns the record of a file that was imported before. Fatal USAGE, IMPORT_UNFINISHED. */
 function mustBeImportable(
   path: string,
-  { digest, file, ratingScale }: Pick<PlaceOptions, 'digest' | 'file' | 'ratingScale'>,
+  { digest, file, ratingScale, columns }: Pick<PlaceOptions, 'digest' | 'file' | 'ratingScale' | 'columns'>,
   { begun, ended }: Imports,
   { changed }: ImportOptions,
 ): ImportRecord | undefined {
@@ -328,6 +334,12 @@ function mustBeImportable(
     throw usage(
       `${path} was imported ${scale === undefined ? 'without --rating-scale' : `with --rating-scale ${scale}`}, and its ratings count so`,
       'give the same scale: events are imported once',
+    );
+  }
+  if (known !== undefined && known.columns !== columns) {
+    throw usage(
+      `${path} was imported ${known.columns === undefined ? 'by `import events`' : `with ${known.columns}`}, and its events count so`,
+      'give the same: events are imported once',
     );
   }
   if (known !== undefined) return known.end === undefined ? undefined : known;

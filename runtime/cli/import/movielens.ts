@@ -2,7 +2,7 @@
  * `rivulet import movielens`: a set of ratings into a deployment that runs.
  *
  *   1. Its files are copied as they are, with a manifest (connectors/movielens/manifest.ts).
- *   2. Its films become items of the catalogue, with titles and all genres.
+ *   2. Its films become items of the catalogue, with titles, all genres and the most frequent tags.
  *   3. Its ratings are imported in order of time, as events of the past (import.ts), or played as live events (`--speed`).
  *
  * Run again, it goes on: files that are there are not copied, items replace themselves, and the import continues where it was.
@@ -16,8 +16,9 @@ import { datasetFiles, datasetName } from '../../../connectors/movielens/dataset
 import { differences, type Manifest, readManifest, writeManifest } from '../../../connectors/movielens/manifest.js';
 import { inOrder } from '../../../connectors/movielens/in-order.js';
 import { readMovies } from '../../../connectors/movielens/movies.js';
-import { readRatings } from '../../../connectors/movielens/ratings.js';
+import { newestDate, readRatings } from '../../../connectors/movielens/ratings.js';
 import { isUrl, receive } from '../../../connectors/movielens/receive.js';
+import { readTags } from '../../../connectors/movielens/tags.js';
 import { interruptible } from '../exit.js';
 import { bytesBar } from '../progress.js';
 import { publish } from '../publish/publish.js';
@@ -45,14 +46,15 @@ export async function importMovieLens(source: string, options: ImportMovieLensOp
   const { files } = await readManifest(folder);
   process.stdout.write(`${files.map(({ name, rows }) => `${name} ${grouped(rows)}`).join(', ')} in ${folder}\n`);
   if (copyOnly === true) return folder;
-  const { ratings, movies } = datasetFiles(
+  const { ratings, movies, tags } = datasetFiles(
     files.map(({ name }) => name),
     folder,
   );
   if (movies !== undefined) {
     const items = join(folder, '_items.jsonl');
+    const tagsOf = tags === undefined ? undefined : await readTags(join(folder, tags));
     const lines = (await readMovies(join(folder, movies))).map(({ item, title, genres }) =>
-      JSON.stringify({ item_id: item, title, category: genres.join('|') }),
+      JSON.stringify({ item_id: item, title, category: genres.join('|'), tags: tagsOf?.get(item) }),
     );
     await writeFile(items, `${lines.join('\n')}\n`);
     await publish({ ...settings, items });
@@ -73,10 +75,13 @@ async function copied(source: string, bronze: string): Promise<string> {
   try {
     const files = join(scratch, 'files');
     await mkdir(files);
-    const { names, called } = await receive(source, files, scratch, (bytes) => bar.update(bytes, 'downloaded'), signal);
-    datasetFiles(names, source);
-    const { name, version } = datasetName(called);
+    const names = await receive(source, files, scratch, (bytes) => bar.update(bytes, 'downloaded'), signal);
+    const { ratings } = datasetFiles(names, source);
     const source_url = isUrl(source) ? source : `file://${resolve(source)}`;
+    const { name, version = (await newestDate(join(files, ratings))) ?? 'unknown' } = datasetName(
+      isUrl(source) ? new URL(source).pathname : resolve(source),
+      ratings,
+    );
     const manifest = await writeManifest(
       files,
       { dataset_name: name, dataset_version: version, source_url },

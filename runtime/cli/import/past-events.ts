@@ -14,6 +14,8 @@ import type { FileChunk, FileFormat } from '../../../connectors/csv/file-chunks.
 import { textOf } from '../../frames/bytes.js';
 import { pastSubjects, sourcePartitionOf } from '../../node/publisher.js';
 import { MessageBatch } from '../publish/message-batch.js';
+import { CsvRows } from './csv-columns.js';
+import type { CsvColumns } from './csv-options.js';
 
 /** The ratings of a file, both ends included. */
 export interface RatingScale {
@@ -35,6 +37,8 @@ export interface PastEventsOptions {
   readonly messageBytesMax: number;
   readonly file: string;
   readonly format: FileFormat;
+  /** Of a CSV file with names of its own; absent: it has those of the schema. */
+  readonly columns?: CsvColumns | undefined;
   /** SHA-256 of the file, in hexadecimal: ids are made of it, so that they are the same whenever the file is read. */
   readonly digest: string;
   /** Mapped to the range of the deployment; absent: ratings are as they are. */
@@ -47,19 +51,21 @@ export class PastEvents {
   events = 0;
   refused = 0;
   private readonly rows: JsonRows;
+  private readonly own: CsvRows | undefined;
   private readonly subjects: readonly string[];
   private readonly batches: readonly MessageBatch[];
   private messages: PastMessage[] = [];
 
   constructor(private readonly options: PastEventsOptions) {
-    const { rules, partitions, digest, ratingScale, messageBytesMax } = options;
+    const { rules, partitions, digest, ratingScale, messageBytesMax, columns, file } = options;
     const schema = new Schema(rules.schema, { idsAreMade: true });
-    this.checkHeader = missingColumns(schema);
     const range = ratingScale === undefined ? rules : { ratingMin: ratingScale.from, ratingMax: ratingScale.to };
     this.rows = new JsonRows(schema, { ...rules, ...range }, (event) => this.add(event), {
       idPrefix: idPrefixOf(digest),
       ratingOf: ratingScale === undefined ? undefined : mapped(ratingScale, rules),
     });
+    this.own = columns && new CsvRows(columns, file, this.rows);
+    this.checkHeader = this.own?.checkHeader ?? missingColumns(schema);
     this.subjects = pastSubjects(partitions);
     this.batches = this.subjects.map(() => new MessageBatch(messageBytesMax));
   }
@@ -67,8 +73,9 @@ export class PastEvents {
   readonly checkHeader: (header: Uint8Array) => string[];
 
   /** Reads a chunk; returns the messages that are full. */
-  read({ data, header, line }: FileChunk, nowMs: number): PastMessage[] {
-    const { rows } = this;
+  read(chunk: FileChunk, nowMs: number): PastMessage[] {
+    const { rows, own } = this;
+    const { data, header, line } = chunk;
     const { file, format } = this.options;
     const message = { sequence: 0, subject: '', storedAtMs: nowMs, data, chunk: { format, file, line, header } };
     rows.begin(message);
@@ -77,7 +84,11 @@ export class PastEvents {
         this.refuse(at, fault);
       },
     };
-    if (format === 'csv') readCsv(message, rows, refusals);
+    if (own !== undefined) {
+      own.read(chunk, (at, fault) => {
+        this.refuse(at, fault);
+      });
+    } else if (format === 'csv') readCsv(message, rows, refusals);
     else {
       const readLine = (bytes: Uint8Array, start: number, end: number, at = line): Fault | undefined => {
         rows.line = at;

@@ -24,6 +24,8 @@ export interface PlaceOptions {
   readonly digest: string;
   readonly file: string;
   readonly ratingScale: string | undefined;
+  /** Absent: the file has the names of the schema. */
+  readonly columns?: string | undefined;
 }
 
 /** What is published within this time after another process has begun is found to be duplicates. */
@@ -91,8 +93,17 @@ export class Place {
   }
 
   private recordOf(progress: Progress, end?: 'done'): Uint8Array {
-    const { clock, digest, file, ratingScale } = this.options;
-    return bytesOf({ digest, file, importer: this.importer, ...progress, ratingScale, atMs: clock.nowMs(), end });
+    const { clock, digest, file, ratingScale, columns } = this.options;
+    return bytesOf({
+      digest,
+      file,
+      importer: this.importer,
+      ...progress,
+      ratingScale,
+      columns,
+      atMs: clock.nowMs(),
+      end,
+    });
   }
 
   private revisionOf(entry: KeyValueEntry | undefined): number {

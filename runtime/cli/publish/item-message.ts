@@ -51,7 +51,7 @@ export function itemProblem({ record }: FileRecord): string | undefined {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) return undefined;
   if ('event_type' in record) return 'it is an event, not an item: publish events with --file';
   if (Object.keys(record).some((name) => (ITEM_NAMES.get(name)?.[0] ?? 'item_id') !== 'item_id')) return undefined;
-  return 'it says nothing of an item: it has none of title, category, brand, price (or a name that means one of them) and deleted';
+  return 'it says nothing of an item: it has none of title, category, brand, price, tags (or a name that means one of them) and deleted';
 }
 
 function mended(record: unknown, format: FileFormat): unknown {

@@ -107,6 +107,7 @@ export const ITEM: CatalogueItem = {
   category: 'kitchen.kettle',
   brand: 'acme',
   price: 24.9,
+  tags: ['hot', 'steel'],
   updatedAtMs: Date.UTC(2019, 9, 1),
 };
 

@@ -8,7 +8,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { datasetFiles, datasetName } from '../../../connectors/movielens/dataset.js';
 import { differences, readManifest, writeManifest } from '../../../connectors/movielens/manifest.js';
 import { readMovies } from '../../../connectors/movielens/movies.js';
+import { newestDate } from '../../../connectors/movielens/ratings.js';
 import { receive } from '../../../connectors/movielens/receive.js';
+import { readTags } from '../../../connectors/movielens/tags.js';
 import { zipFile } from '../../support/zip-file.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rivulet-received-'));
@@ -28,8 +30,8 @@ const SET = {
 };
 const received = async (source: string) => {
   const folder = newFolder();
-  const { names, called } = await receive(source, folder, newFolder(), () => undefined, new AbortController().signal);
-  return { called, files: Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')])) };
+  const names = await receive(source, folder, newFolder(), () => undefined, new AbortController().signal);
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 };
 
 describe('a set is received', () => {
@@ -38,7 +40,7 @@ describe('a set is received', () => {
     mkdirSync(folder);
     for (const [name, content] of Object.entries({ ...SET, 'notes.txt': 'mine' }))
       writeFileSync(join(folder, name), content);
-    expect(await received(folder)).toEqual({ called: 'ml-mine', files: SET });
+    expect(await received(folder)).toEqual(SET);
   });
 
   const inFolder = Object.fromEntries(
@@ -48,7 +50,7 @@ describe('a set is received', () => {
   it('from a zip file, out of the folder in it', async () => {
     const path = join(directory, 'ml-mine.zip');
     writeFileSync(path, zipFile(inFolder));
-    expect(await received(path)).toEqual({ called: 'ml-mine', files: SET });
+    expect(await received(path)).toEqual(SET);
   });
 
   it('from a URL', async () => {
@@ -59,7 +61,7 @@ describe('a set is received', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      expect(await received(`${base}/ml-mine.zip`)).toEqual({ called: 'ml-mine', files: SET });
+      expect(await received(`${base}/ml-mine.zip`)).toEqual(SET);
       await expect(received(`${base}/other.zip`)).rejects.toThrow('cannot be downloaded: HTTP 404');
     } finally {
       server.close();
@@ -120,6 +122,32 @@ describe('films', () => {
   });
 });
 
+describe('tags', () => {
+  const tags = async (name: string, content: string) => {
+    const path = join(newFolder(), name);
+    writeFileSync(path, content);
+    return Object.fromEntries(await readTags(path));
+  };
+
+  it('of a film are the most frequent five, in lower case, of as many the first by name', async () => {
+    const rows = [
+      ...['1,7,Dark,1', '2,7,dark,2', '3,7, DARK ,3', '1,7,slow,4', '2,7,Slow,5', '1,7,"a, b",6', '1,7,zen,7'],
+      ...['1,7,noir,8', '1,7,"""noir""",9', `1,7,${'x'.repeat(101)},10`, '2,8,"a|\n b",11', '3,9,,12'],
+    ];
+    expect(await tags('tags.csv', `userId,movieId,tag,timestamp\r\n${rows.join('\r\n')}\r\n`)).toEqual({
+      7: ['dark', 'slow', '"noir"', 'a, b', 'noir'],
+      8: ['a b'],
+    });
+    expect(await tags('tags.dat', '1::7::Dark::1\n1::7::dark::2\n1::7::a::b::3\n')).toEqual({ 7: ['dark', 'a::b'] });
+  });
+
+  it('that cannot be read are refused by their line', async () => {
+    await expect(tags('tags.csv', 'userId,movieId,tag,timestamp\n1,2,a,b,3\n')).rejects.toThrow(
+      'tags.csv, line 2: it is not a tag: "1,2,a,b,3"',
+    );
+  });
+});
+
 describe('a manifest', () => {
   const facts = { dataset_name: 'movielens', dataset_version: '1m', source_url: 'file:///ml-1m' };
   const written = async () => {
@@ -174,13 +202,29 @@ describe('a manifest', () => {
 });
 
 it('a set has one file of ratings', () => {
-  expect(datasetFiles(['u.data', 'u.item'], 'x')).toEqual({ ratings: 'u.data', movies: 'u.item' });
-  expect(datasetFiles(['ratings-100K.dat'], 'x')).toEqual({ ratings: 'ratings-100K.dat', movies: undefined });
+  expect(datasetFiles(['u.data', 'u.item'], 'x')).toEqual({ ratings: 'u.data', movies: 'u.item', tags: undefined });
+  expect(datasetFiles(['ratings-100K.dat'], 'x')).toMatchObject({ ratings: 'ratings-100K.dat', movies: undefined });
+  expect(datasetFiles(['ratings.csv', 'tags.csv'], 'x')).toMatchObject({ tags: 'tags.csv' });
   expect(() => datasetFiles(['movies.csv'], 'x')).toThrow('x has no files of ratings');
   expect(() => datasetFiles(['ratings.csv', 'ratings.dat'], 'x')).toThrow('x has several files of ratings');
 });
 
-it('a set is named after its folder', () => {
-  expect(datasetName('ml-latest-small')).toEqual({ name: 'movielens', version: 'latest-small' });
-  expect(datasetName('movietweetings')).toEqual({ name: 'movietweetings', version: 'unknown' });
+it.each([
+  ['/data/ml-latest-small', 'ratings.csv', 'movielens', 'latest-small'],
+  ['/datasets/movielens/ml-1m.zip', 'ratings.dat', 'movielens', '1m'],
+  ['/data/MovieTweetings/latest', 'ratings.dat', 'movietweetings', 'latest'],
+  ['/data/MovieTweetings-master/snapshots/200K', 'ratings.dat', 'movietweetings', '200k'],
+  ['/data/movietweetings_10K.zip', 'ratings.dat', 'movietweetings', '10k'],
+  ['/data/movietweetings', 'ratings-100K.dat', 'movietweetings', '100k'],
+  ['/data/movietweetings.zip', 'ratings.dat', 'movietweetings', undefined],
+])('a set is named after its folder: %s with %s', (path, ratings, name, version) => {
+  expect(datasetName(path, ratings)).toEqual({ name, ...(version === undefined ? {} : { version }) });
+});
+
+it('a set without a version in its name has the date of its newest rating', async () => {
+  const path = join(newFolder(), 'ratings.dat');
+  writeFileSync(path, '1::2::3::1381006850\n1::3::3::1362062307\n');
+  expect(await newestDate(path)).toBe('2013-10-05');
+  writeFileSync(path, '');
+  expect(await newestDate(path)).toBeUndefined();
 });
