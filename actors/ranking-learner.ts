@@ -93,6 +93,6 @@ export const rankingLearner = () =>
       merge(inputs.factors.pipe(keepFactors(state.factors)), inputs.events.pipe(learnRanking(state, { learntEvery }))),
   });
 
-export const rankingReader = readerOf(state, ({ weights, scores, arms, ...sources }) =>
-  rankingReaderOf(knowledgeOf(signalsOf(sources), sources), weights, scores, arms),
+export const rankingReader = readerOf(state, ({ weights, scores, sums, ...sources }) =>
+  rankingReaderOf(knowledgeOf(signalsOf(sources), sources), weights, scores, sums),
 );

@@ -17,7 +17,7 @@ import { explored } from './explored.js';
 import { explain, explainTaste } from './explain.js';
 import { contextOf, FEATURES, Ranker } from './ranker.js';
 import { JUDGED_MODELS, type RunningScores } from './running-scores.js';
-import type { Arms } from './shown.js';
+import type { ShownSums } from './shown.js';
 import { type Knowledge, SOURCE_NAMES } from './sources.js';
 import type {
   Explanation,
@@ -34,7 +34,7 @@ export function rankingReaderOf(
   known: Knowledge,
   weights: Value<Weights>,
   scores: Value<RunningScores>,
-  arms: Value<Arms>,
+  shown: Value<ShownSums>,
 ): RankingReader {
   const ranker = new Ranker(known);
   const { signals } = known;
@@ -129,7 +129,7 @@ export function rankingReaderOf(
         hitRates: JUDGED_MODELS.map((model, i) => ({ model, hitRate: rates[i]! })),
         weights: FEATURES.map((feature, k) => ({ feature, weight: values[k]! })),
         factors: known.factors.facts,
-        arms: arms.get(),
+        arms: shown.get().arms,
       };
     },
   };

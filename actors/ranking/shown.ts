@@ -29,9 +29,15 @@ export interface ShownToUser extends OfUser {
 /** By arm; the one that was not heard of longest is first. */
 export type Arms = Readonly<Record<string, ArmSums>>;
 
+export interface ShownSums {
+  /** Whether anything was ever shown: where nothing was, an event costs no look at its user. */
+  readonly any: boolean;
+  readonly arms: Arms;
+}
+
 export interface ShownState {
   readonly shown: Keyed<ShownToUser>;
-  readonly arms: Value<Arms>;
+  readonly sums: Value<ShownSums>;
 }
 
 const SHOWN_MS = 30 * 60_000;
@@ -43,8 +49,8 @@ const CACHED_BYTES_MAX = 4 * 1024 * 1024;
 
 export const shownState = () => ({
   shown: keyed(json<ShownToUser>(), { cachedBytesMax: CACHED_BYTES_MAX, rescale: (same) => same }),
-  arms: value(
-    (): Arms => ({}),
+  sums: value(
+    (): ShownSums => ({ any: false, arms: {} }),
     undefined,
     ([one]) => one!,
   ),
@@ -59,11 +65,12 @@ export function show(state: ShownState, user: string, arm: string | undefined, o
   const after = { arm, shown: before.shown + 1, followed: before.followed, latest: latest.slice(0, SHOWN_MAX) };
   state.shown.set(user, after);
   if (arm !== undefined) count(state, arm, (sums) => withUser(sums, before, after));
+  else if (!state.sums.get().any) state.sums.set({ ...state.sums.get(), any: true });
 }
 
 /** What is shown to a user as an item is chosen; empty where the item is not among it. */
 export function follow(state: ShownState, user: string, item: string, atMs: number): readonly ShownItem[] {
-  const before = state.shown.get(user);
+  const before = state.sums.get().any ? state.shown.get(user) : undefined;
   if (before === undefined) return [];
   const shown = before.latest.filter(({ at }) => at <= atMs && atMs - at < SHOWN_MS);
   if (shown.length === 0) return [];
@@ -83,8 +90,8 @@ export function follow(state: ShownState, user: string, item: string, atMs: numb
   return found === undefined ? [] : shown;
 }
 
-function count({ arms }: ShownState, arm: string, change: (sums: ArmSums) => ArmSums): void {
-  const { [arm]: sums = NO_SUMS, ...others } = arms.get();
+function count({ sums }: ShownState, arm: string, change: (sums: ArmSums) => ArmSums): void {
+  const { [arm]: own = NO_SUMS, ...others } = sums.get().arms;
   const kept = Object.entries(others).slice(1 - ARMS_MAX);
-  arms.set({ ...Object.fromEntries(kept), [arm]: change(sums) });
+  sums.set({ any: true, arms: { ...Object.fromEntries(kept), [arm]: change(own) } });
 }

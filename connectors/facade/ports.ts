@@ -1,5 +1,4 @@
 /** What the gRPC façade needs from the other components, and what it reports about itself. */
-import type { ArmSums, Experiment } from '../../actors/maths/experiment.js';
 import type { Contribution, Strategy } from '../../actors/model.js';
 import type { SoundEvent } from '../../actors/formats/event-reader.js';
 import type { TraceHeaders } from '../../runtime/telemetry/trace-context.js';
@@ -86,6 +85,21 @@ export interface SimilarItems {
   get(query: SimilarQuery): readonly SimilarEntry[] | undefined;
 }
 
+/** What was shown to its users, of the sample that ranking learns from, and what they did with it. */
+export interface ExperimentArm {
+  readonly arm: string;
+  readonly strategy: Strategy;
+  /** Of all users. */
+  readonly percent: number;
+  readonly users: number;
+  readonly shown: number;
+  readonly followed: number;
+  /** Of what they did, while something was shown to them: how often it was with an item that was. Absent: nothing yet. */
+  readonly hitRate: number | undefined;
+  /** That it follows more or less than the first arm by chance; absent: it is the first. */
+  readonly p: number | undefined;
+}
+
 /** How good the lists are, and what they are ranked by. Throws Transient during the first recovery. */
 export interface Ranking {
   report(): {
@@ -94,10 +108,8 @@ export interface Ranking {
     readonly weights: readonly { readonly feature: string; readonly weight: number }[];
     /** Of items: when they were trained (epoch ms), how many items have them, and how many numbers each. Absent: none were trained yet. */
     readonly factors: { readonly trainedMs: number; readonly items: number; readonly rank: number } | undefined;
-    /** What was shown in each arm (`name/arm`) of experiments, and followed. */
-    readonly arms: Readonly<Record<string, ArmSums>>;
     /** The one that is under way. */
-    readonly experiment: Experiment<Strategy> | undefined;
+    readonly experiment: { readonly name: string; readonly arms: readonly ExperimentArm[] } | undefined;
   };
 }
 

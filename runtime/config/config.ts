@@ -4,9 +4,7 @@
  * All problems are reported together, each with the key, the value, its origin and the expected values.
  */
 import { availableParallelism } from 'node:os';
-import type { Arm } from '../../actors/maths/experiment.js';
-import { STRATEGIES } from '../../actors/model.js';
-import { CONFIG_KEYS, type ConfigKey, configSchema, type SchemaConfig } from './schema.js';
+import { CONFIG_KEYS, type ConfigKey, configSchema, type SchemaConfig, STRATEGIES } from './schema.js';
 import {
   configKey,
   filePath,
@@ -191,6 +189,12 @@ function pipelineContradictions(pipeline: SchemaConfig['pipeline'], where: (key:
     problems.push(`${key} is ${JSON.stringify(arms)} (${where(key)}): ${wrong}`);
   }
   return problems;
+}
+
+interface Arm {
+  readonly name: string;
+  readonly strategy: string;
+  readonly percent: number;
 }
 
 /** Of the text of `pipeline.experiment.arms`. */

@@ -117,6 +117,16 @@ const trending = z.strictObject({
   ).default(1_000_000),
 });
 
+/** What can decide the order of lists: those of actors/model. */
+export const STRATEGIES = [
+  'hybrid',
+  'category-popularity',
+  'co-visitation',
+  'als',
+  'als-trending',
+  'trending',
+] as const;
+
 const ARM = '[A-Za-z0-9-]{1,64}:[a-z-]+=\\d+(\\.\\d+)?';
 const ARMS = new RegExp(`^ *${ARM}( *, *${ARM}){1,7} *$`);
 
@@ -174,10 +184,7 @@ const pipeline = z.strictObject({
     })
     .prefault({}),
   listSize: whole(1, 100, 'the most items of an answer').default(100),
-  strategy: oneOf(
-    ['hybrid', 'category-popularity', 'co-visitation', 'als', 'als-trending', 'trending'],
-    'what decides the order of lists, where a question does not say',
-  ).default('hybrid'),
+  strategy: oneOf(STRATEGIES, 'what decides the order of lists, where a question does not say').default('hybrid'),
   ranking: z
     .strictObject({
       alsWeight: amount(0, 1, 'of als-trending: how much als counts beside what trends').default(0.7),

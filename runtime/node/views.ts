@@ -1,7 +1,7 @@
 /** Answers of the façade, computed from the state of the views (composition): find the partition, then compute the answer. */
 import { answer, type AnswerItem, MODELS, type SharedLists } from '../../actors/candidates/answer.js';
 import type { Question, RecommendationReader } from '../../actors/candidates/source.js';
-import { armOf, type Experiment } from '../../actors/maths/experiment.js';
+import { alwaysValidP, armOf, type ArmSums, type Experiment, NO_SUMS } from '../../actors/maths/experiment.js';
 import type { RankedList } from '../../actors/maths/made-list.js';
 import type { PipelineOptions } from '../../actors/topology.js';
 import {
@@ -15,9 +15,10 @@ import { recommendationReader } from '../../actors/recommendations.js';
 import { type ReadTrending, trendingReader } from '../../actors/trending-lists.js';
 import type {
   Answer,
+  ExperimentArm,
+  Ranking,
   RecommendationAnswers,
   RecommendationChanges,
-  Ranking,
   RecommendationQuery,
   SimilarItems,
   TrendingList,
@@ -180,7 +181,12 @@ export function viewsOf(
   };
   return {
     ...userViews(host, topology.count(VIEW_STAGE), userOptions, ofUsers),
-    ranking: { report: () => ({ ...ranking(0).reader.report(), experiment }) },
+    ranking: {
+      report: () => {
+        const { arms, ...report } = ranking(0).reader.report();
+        return { ...report, experiment: experiment && { name: experiment.name, arms: comparedArms(experiment, arms) } };
+      },
+    },
     similar: {
       get: ({ itemId, limit, category }) => {
         const items = ranking(0).reader.similar(itemId, limit, category);
@@ -200,6 +206,19 @@ export function viewsOf(
       } else if (stage === CATALOGUE_STAGE) catalogue.changed();
     },
   };
+}
+
+/** Each arm beside the first one. */
+function comparedArms({ name, arms }: Experiment<Strategy>, known: Readonly<Record<string, ArmSums>>): ExperimentArm[] {
+  const sumsOf = (arm: string): ArmSums => known[`${name}/${arm}`] ?? NO_SUMS;
+  const first = sumsOf(arms[0]!.name);
+  return arms.map(({ name: arm, strategy, percent }, i) => {
+    const sums = sumsOf(arm);
+    const { users, shown, followed, judged, hits } = sums;
+    const hitRate = judged === 0 ? undefined : hits / judged;
+    const p = i === 0 ? undefined : alwaysValidP(sums, first);
+    return { arm, strategy, percent, users, shown, followed, hitRate, p };
+  });
 }
 
 type RankedAnswer = Pick<ViewAnswer, 'items' | 'model' | 'strategy' | 'kind'>;

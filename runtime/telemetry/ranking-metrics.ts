@@ -3,12 +3,18 @@ import type { Registry } from 'prom-client';
 import { reactionOf } from '../contract/errors.js';
 import { registerCounter, registerGauge } from './pull-metrics.js';
 
+interface Arm {
+  readonly arm: string;
+  readonly shown: number;
+  readonly followed: number;
+}
+
 interface Ranking {
   report(): {
     readonly judged: number;
     readonly hitRates: readonly { readonly model: string; readonly hitRate: number }[];
     readonly factors: { readonly trainedMs: number } | undefined;
-    readonly arms: Readonly<Record<string, { readonly shown: number; readonly followed: number }>>;
+    readonly experiment: { readonly name: string; readonly arms: readonly Arm[] } | undefined;
   };
 }
 
@@ -29,8 +35,10 @@ export function registerRankingMetrics(registry: Registry, ranking: Ranking): vo
   registerGauge(registry, { name: 'rivulet_ranking_hit_rate', help: rate, labelNames: ['model'] }, () =>
     (report()?.hitRates ?? []).map(({ model, hitRate }) => ({ labels: { model }, value: hitRate })),
   );
-  const ofArms = (valueOf: (arm: { readonly shown: number; readonly followed: number }) => number) => () =>
-    Object.entries(report()?.arms ?? {}).map(([arm, sums]) => ({ labels: { arm }, value: valueOf(sums) }));
+  const ofArms = (valueOf: (arm: Arm) => number) => () => {
+    const { name, arms } = report()?.experiment ?? { name: '', arms: [] };
+    return arms.map((one) => ({ labels: { arm: `${name}/${one.arm}` }, value: valueOf(one) }));
+  };
   const shown = 'Items shown to users of the sample, as clients report, by arm of an experiment, name/arm';
   registerGauge(
     registry,

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { codeOfType, IMPRESSION } from '../../actors/model.js';
 import { textAt } from '../frames/dictionary.js';
 import { appendFrames, type WriterOptions } from '../jobs/source-writer.js';
-import { type HistoryFrame, historyPieces } from '../jobs/history.js';
+import { type HistoryFrame, historyPieces } from './history.js';
 import { type FactorOptions, framesOf, Interactions } from './item-factors.js';
 
 export interface Trained {

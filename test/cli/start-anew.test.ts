@@ -10,7 +10,7 @@ import { connectNats } from '../../connectors/nats/connection/connect.js';
 import { openNatsLog } from '../../connectors/nats/log/log.js';
 import { EnvelopeSchema } from '../../proto/gen/rivulet/internal/v1/frame_pb.js';
 import { utf8 } from '../../runtime/frames/bytes.js';
-import { historyPieces } from '../../runtime/jobs/history.js';
+import { historyPieces } from '../../runtime/training/history.js';
 import { planRepair } from '../../runtime/cli/repair/plan.js';
 import { startAnew } from '../../runtime/cli/repair/start-anew.js';
 import { systemClock } from '../../runtime/contract/clock.js';

@@ -63,8 +63,10 @@ const ROWS: readonly Row[] = [
   // The composing exception: where topology, ports and adapters meet.
   { from: 'runtime/node/',      may: ['*'] },
   { from: 'runtime/cli/',       may: ['*'] },
+  // A process of its own, and what starts it.
+  { from: 'runtime/training/',  may: ['*'] },
   { from: 'runtime/',           may: ['runtime/', 'rxjs', 'rxjs/operators', 'node:*', 'zod', 'pino', 'prom-client', '@opentelemetry/api', ...PROTO],
-                                except: ['runtime/node/', 'runtime/cli/'] },
+                                except: ['runtime/node/', 'runtime/cli/', 'runtime/training/'] },
 
   { from: 'state/',             may: ['state/', 'level', 'node:*', 'runtime/contract/ports', 'runtime/contract/errors', 'runtime/frames/bytes', 'runtime/state/keyspace', ...PROTO] },
 

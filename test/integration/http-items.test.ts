@@ -56,7 +56,7 @@ it('reports how good the lists are', async () => {
         },
         {
           ...{ arm: 'new', strategy: 'hybrid', percent: 40, users: 2, impressions: 20, clicks: 3 },
-          ...{ click_through_rate: 0.15, hit_rate: 0.5, p_value: 1 },
+          ...{ click_through_rate: 0.15, hit_rate: 0.5, p_value: 0.25 },
         },
       ],
     },

@@ -65,7 +65,7 @@ export function batchBytes(userIds: readonly string[], answers: readonly Answer[
 /** rivulet.v1.StreamRecommendationsResponse; `timeless`: without `as_of` and `age`, to compare everything else. */
 export function streamedBytes(userId: string, answer: Answer, limit: number, timeless = false): Buffer {
   const items = itemsBytes(answer, limit);
-  const { asOfMs, staleMs, ...others } = answer;
+  const { asOfMs: _, staleMs, ...others } = answer;
   const facts = timeless ? { ...others, staleMs: staleMs && 0 } : answer;
   return written((out) => {
     out.uint32(OF_STREAM).fork();

@@ -42,7 +42,7 @@ export function RankingPanel() {
           <Weights samples={samples} ranking={now} />
         </div>
       )}
-      {now?.experiment != null && <Experiment experiment={now.experiment} />}
+      {now?.experiment !== undefined && now.experiment !== null && <Experiment experiment={now.experiment} />}
     </Panel>
   );
 }

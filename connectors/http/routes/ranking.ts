@@ -1,8 +1,7 @@
 /** GET /ranking: how good the lists are, by what users did next, and by which weights candidates are ranked. */
 import { z } from 'zod';
-import { alwaysValidP, type ArmSums, type Experiment, NO_SUMS } from '../../../actors/maths/experiment.js';
-import { STRATEGIES, type Strategy } from '../../../actors/model.js';
-import type { Ranking } from '../../facade/ports.js';
+import { STRATEGIES } from '../../../actors/model.js';
+import type { ExperimentArm, Ranking } from '../../facade/ports.js';
 import { problemSchema } from '../server/problem.js';
 import type { App } from '../server/zod-provider.js';
 
@@ -50,21 +49,12 @@ const factorsOf = ({ trainedMs, ...sizes }: NonNullable<ReturnType<Ranking['repo
   ...sizes,
 });
 
-function armsOf({ name, arms }: Experiment<Strategy>, sums: ReturnType<Ranking['report']>['arms']) {
-  const sumsOf = (arm: string): ArmSums => sums[`${name}/${arm}`] ?? NO_SUMS;
-  const first = sumsOf(arms[0]!.name);
-  const rate = (part: number, all: number): number | null => (all === 0 ? null : part / all);
-  return arms.map(({ name: arm, strategy, percent }, i) => {
-    const own = sumsOf(arm);
-    const { users, shown: impressions, followed: clicks, judged, hits } = own;
-    return {
-      ...{ arm, strategy, percent, users, impressions, clicks },
-      click_through_rate: rate(clicks, impressions),
-      hit_rate: rate(hits, judged),
-      p_value: i === 0 ? null : alwaysValidP(own, first),
-    };
-  });
-}
+const armOf = ({ arm, strategy, percent, users, shown, followed, hitRate, p }: ExperimentArm) => ({
+  ...{ arm, strategy, percent, users, impressions: shown, clicks: followed },
+  click_through_rate: shown === 0 ? null : followed / shown,
+  hit_rate: hitRate ?? null,
+  p_value: p ?? null,
+});
 
 export function rankingRoutes(app: App, ranking: Ranking): void {
   app.get(
@@ -78,12 +68,12 @@ export function rankingRoutes(app: App, ranking: Ranking): void {
       },
     },
     (_, reply) => {
-      const { judged, hitRates, weights, factors, arms, experiment } = ranking.report();
+      const { judged, hitRates, weights, factors, experiment } = ranking.report();
       const models = hitRates.map(({ model, hitRate }) => ({ model, hit_rate: hitRate }));
       void reply.header('cache-control', 'no-store').send({
         ...{ judged, models, weights: [...weights] },
         factors: factors === undefined ? null : factorsOf(factors),
-        experiment: experiment === undefined ? null : { name: experiment.name, arms: armsOf(experiment, arms) },
+        experiment: experiment === undefined ? null : { name: experiment.name, arms: experiment.arms.map(armOf) },
       });
     },
   );

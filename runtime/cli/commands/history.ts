@@ -4,7 +4,7 @@ import { instantFlag, NODE_ABOUTS, NODE_KEYS, nonEmpty, withSettings } from '../
 import { usage } from '../exit.js';
 import { EXPORT_FORMATS, type ExportOptions } from '../history/export.js';
 import type { HistoryListOptions } from '../history/list.js';
-import type { HistoryRange } from '../../jobs/history.js';
+import type { HistoryRange } from '../../training/history.js';
 import type { ReplayHistoryOptions } from '../history/replay.js';
 
 export function historyCommands(rivulet: Command): void {

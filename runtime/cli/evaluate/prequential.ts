@@ -55,7 +55,7 @@ export function judgeStream(
     scores: specs.scores.create(),
     factors: specs.factors.create(),
     shown: specs.shown.create(),
-    arms: specs.arms.create(),
+    sums: specs.sums.create(),
   };
   const warm = Math.floor(events.length * WARM_UP);
   const ranks = JUDGED_MODELS.map((): number[] => []);

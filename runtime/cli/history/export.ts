@@ -14,7 +14,7 @@ import { historyProgress } from '../progress.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
 import { HISTORY_FIELDS, type HistoryField, type HistoryRow } from './fields.js';
-import { type HistoryFrame, historyPieces } from '../../jobs/history.js';
+import { type HistoryFrame, historyPieces } from '../../training/history.js';
 
 export const EXPORT_FORMATS = ['jsonl', 'csv', 'parquet'] as const;
 type ExportFormat = (typeof EXPORT_FORMATS)[number];

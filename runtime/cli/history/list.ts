@@ -4,7 +4,7 @@ import { withLog } from '../nats-link.js';
 import { historyProgress } from '../progress.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { bytesText, grouped, table } from '../terminal.js';
-import { type HistoryFrame, historyPieces } from '../../jobs/history.js';
+import { type HistoryFrame, historyPieces } from '../../training/history.js';
 
 export interface HistoryListOptions extends SettingOptions {
   readonly from?: number;

@@ -26,7 +26,7 @@ import { MessageBatch } from '../publish/message-batch.js';
 import { type SettingOptions, settingsOf } from '../settings.js';
 import { grouped } from '../terminal.js';
 import type { HistoryRow } from './fields.js';
-import { historyPieces } from '../../jobs/history.js';
+import { historyPieces } from '../../training/history.js';
 
 export interface ReplayHistoryOptions extends SettingOptions {
   readonly from?: number;

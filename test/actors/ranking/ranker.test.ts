@@ -34,7 +34,7 @@ function worldOf(events: readonly Event[]) {
     scores: specs.scores.create(),
     factors: specs.factors.create(),
     shown: specs.shown.create(),
-    arms: specs.arms.create(),
+    sums: specs.sums.create(),
   };
   const rows = events.map(({ ago, ...event }) => ({ price: NaN, past: 0, ...event, time: NOON - ago * MINUTE }));
   new RankingLearner(state, { learntEvery: () => 1 }).take(frameOf(sampledEvents, rows));

@@ -1,5 +1,4 @@
 /** A real HTTP façade on a free port, with doubles behind it, for one test; and ways to ask it that hide nothing. */
-import { NO_SUMS } from '../../../actors/maths/experiment.js';
 import { type IncomingHttpHeaders, type IncomingMessage, request as plain } from 'node:http';
 import { type RequestOptions, request as secure } from 'node:https';
 import { connect, type Socket } from 'node:net';
@@ -130,12 +129,17 @@ export const RANKING: Ranking = {
     hitRates: [{ model: 'popular', hitRate: 0.25 }],
     weights: [{ feature: 'popular', weight: 0.5 }],
     factors: { trainedMs: Date.UTC(2026, 0, 2), items: 900, rank: 32 },
-    arms: { 'lists/new': { ...NO_SUMS, users: 2, shown: 20, followed: 3, judged: 8, hits: 4 } },
     experiment: {
       name: 'lists',
       arms: [
-        { name: 'old', strategy: 'category-popularity', percent: 60 },
-        { name: 'new', strategy: 'hybrid', percent: 40 },
+        {
+          ...{ arm: 'old', strategy: 'category-popularity', percent: 60, users: 0, shown: 0, followed: 0 },
+          ...{ hitRate: undefined, p: undefined },
+        },
+        {
+          ...{ arm: 'new', strategy: 'hybrid', percent: 40, users: 2, shown: 20, followed: 3 },
+          ...{ hitRate: 0.5, p: 0.25 },
+        },
       ],
     },
   }),
