@@ -240,7 +240,8 @@ export class Actor {
     const everyMs = tuning.snapshotEveryMs * (stage.snapshotEvery ?? 1);
     // Instances start together; their snapshots must not coincide.
     const share = fnv1a(utf8(instancePrefix(this.options.stage.id, this.options.partition))) / 2 ** 32;
-    for (let waitMs = everyMs * share; ; waitMs = everyMs) {
+    // The first one soon, however far apart they are: until then nothing of it is stored or copied.
+    for (let waitMs = tuning.snapshotEveryMs * share; ; waitMs = everyMs) {
       await clock.sleep(waitMs, signal);
       if (signal.aborted) return;
       try {

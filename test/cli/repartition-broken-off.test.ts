@@ -29,7 +29,7 @@ it('a journal is nothing without its mark: neither restore nor repartition swaps
   const first = await nodes.start('node');
   await first.buy('chair-1');
   // What nobody has copied yet, no backup holds.
-  await first.copied('trending-0', 'catalogue-0', 'ranking-0');
+  await first.copied();
   expect((await rivulet('backup', join(cwd, 'saved'))).code).toBe(0);
   await first.stop();
   await killedAt('step copies', cwd, { dataDir: 'node', partitions: 2, sourcePartitions: 1 });

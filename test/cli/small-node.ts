@@ -17,7 +17,7 @@ export interface SmallNode {
   readonly address: string;
   /** The user buys each item, and it is waited for until the list has them all. */
   buy(...items: string[]): Promise<void>;
-  /** Until NATS holds a copy of these shards: a node copies now and then. */
+  /** Until NATS holds a copy of these shards, or of all: a node copies now and then. */
   copied(...shards: string[]): Promise<void>;
   /** Until the user's list has these items. */
   knows(...items: string[]): Promise<readonly string[]>;
@@ -60,7 +60,11 @@ export class SmallNodes {
         for (;;) {
           const { stdout } = await this.rivulet(dataDir, 'nodes', '--json');
           const told = JSON.parse(stdout) as { shards: { shard: string; copied_at: string | null }[] };
-          if (told.shards.filter(({ shard }) => shards.includes(shard)).every((shard) => shard.copied_at !== null))
+          if (
+            told.shards
+              .filter(({ shard }) => shards.length === 0 || shards.includes(shard))
+              .every((shard) => shard.copied_at !== null)
+          )
             return;
         }
       },
