@@ -181,7 +181,7 @@ export const sampledEvents = frameType('sampled-event', {
 
 /**
  * Vectors of items, as a training has found them: little-endian floats in base64. `trainedAt` epoch ms; `alpha` and `regularisation` as in maths/als/options.
- * `last` 1: nothing follows of this training.
+ * `last` 1: nothing follows of this training; this row has Xᵀ X of its users, as `vector` has numbers.
  */
 export const itemFactors = frameType('item-factors', {
   item: 'text',
@@ -189,6 +189,7 @@ export const itemFactors = frameType('item-factors', {
   trainedAt: 'f64',
   alpha: 'f64',
   regularisation: 'f64',
+  userGram: 'text',
   last: 'u8',
 });
 

@@ -19,7 +19,7 @@
  * Before it learns from an event, it judges by it what each source, and the ranking, would have listed (ranking/running-scores).
  *
  * State    an item table and, per item, what goes with it (≤ 50,000 items); the latest 20 items of the users of the sample; the weights, some kB;
- *          the factors of ≤ 10,000 items, a MB or two.
+ *          the factors of ≤ 10,000 items, and what ≤ 500 new ones have of their users, some MB.
  * Restart  restored with the snapshot; lists of popular items follow from the table.
  */
 import { merge } from 'rxjs';
@@ -30,6 +30,7 @@ import type { LatestItems } from './maths/rank/latest-items.js';
 import { newWeights, type Weights } from './maths/rank/listwise-logit.js';
 import { itemFactors, sampledEvents } from './model.js';
 import { factorBytes, keepFactors, type StoredFactors } from './ranking/factors.js';
+import { newItemBytes, NO_NEW_ITEMS } from './ranking/new-items.js';
 import { knowledgeOf, learnRanking } from './ranking/learn.js';
 import { NO_SCORES } from './ranking/running-scores.js';
 import { shownState } from './ranking/shown.js';
@@ -71,6 +72,11 @@ export const rankingState = () => ({
     ([one]) => one!,
   ),
   ...shownState(),
+  newItems: value(
+    () => NO_NEW_ITEMS,
+    newItemBytes,
+    ([one]) => one!,
+  ),
   factors: value(
     (): StoredFactors => ({}),
     factorBytes,

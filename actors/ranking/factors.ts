@@ -6,22 +6,28 @@
  *   keepFactors   frames   --a--b--c--|      a, b: rows of one training; c: its last
  *                 result   -----------|      with c its vectors take the place of those before
  *
- * Rows of another training than those that arrive drop these: it was broken off. Items that ranking has forgotten have no score.
+ * Rows of another training than those that arrive drop these: it was broken off. Items that ranking has forgotten have no score; those that came after the
+ * training have vectors from their users (new-items.ts).
  */
 import { ignoreElements, type Observable, tap } from 'rxjs';
-import { type Codec, type FrameOf, textAt, textOf, utf8, type Value } from '../../runtime/contract/stage.js';
+import { type Codec, type FrameOf, textAt, type Value } from '../../runtime/contract/stage.js';
 import { FoldIn } from '../maths/als/fold-in.js';
 import type { itemFactors } from '../model.js';
 import type { ItemSignals } from './item-signals.js';
+import { foldedItem, NEW_MAX, type NewItems, noteUser } from './new-items.js';
+import { floatsIn, packed, unpacked } from './packed-floats.js';
 
-interface FactorTable {
+export interface FactorTable {
   /** Epoch ms. */
   readonly trainedMs: number;
   readonly alpha: number;
   readonly regularisation: number;
+  readonly rank: number;
   readonly items: readonly string[];
-  /** As many numbers for each item. */
+  /** `rank` numbers for each item. */
   readonly vectors: Float32Array;
+  /** Xᵀ X of the users of the training: the lower triangle, in rank × rank numbers; none before the last row is there. */
+  readonly userGram: Float32Array;
 }
 
 export interface StoredFactors {
@@ -50,42 +56,40 @@ function withRows(before: FactorTable | undefined, { rows, columns }: FrameOf<ty
   const vectors = new Float32Array((before?.vectors.length ?? 0) + own.length);
   vectors.set(before?.vectors ?? []);
   vectors.set(own, vectors.length - own.length);
+  const items = [...(before?.items ?? []), ...texts];
+  const { dictionary, codes } = columns.userGram;
   return {
     trainedMs: columns.trainedAt[0]!,
     alpha: columns.alpha[0]!,
     regularisation: columns.regularisation[0]!,
-    items: [...(before?.items ?? []), ...texts],
+    rank: vectors.length / items.length,
+    items,
     vectors,
+    userGram: floatsIn(Buffer.from(textAt(dictionary, codes[rows - 1]!) ?? '', 'base64')),
   };
 }
 
-/** Little-endian, as typed arrays are wherever Node runs. */
-const floatsIn = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
-
-/** As the column `vector`. */
+/** As the columns `vector` and `userGram`. */
 export const vectorText = (vector: Float64Array): string =>
   Buffer.from(Float32Array.from(vector).buffer).toString('base64');
 
-/** JSON of all but the vectors, its length before it, then the vectors. */
+type Head = Omit<FactorTable, 'vectors' | 'userGram'>;
+
 export const factorBytes: Codec<StoredFactors> = {
   encode: ({ latest, arriving }) => {
     const tables = [latest, arriving];
-    const head = utf8(JSON.stringify(tables.map((table) => table && { ...table, vectors: table.vectors.length })));
-    const vectors = tables.map((table) => new Uint8Array(table?.vectors.slice().buffer ?? new ArrayBuffer(0)));
-    return Uint8Array.from(Buffer.concat([new Uint8Array(Uint32Array.of(head.length).buffer), head, ...vectors]));
+    const heads = tables.map((table) => table && { ...table, vectors: undefined, userGram: undefined });
+    return packed(
+      heads,
+      tables.flatMap((table) => (table === undefined ? [] : [table.vectors, table.userGram])),
+    );
   },
   decode: (bytes) => {
-    const headEnd = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    const heads = JSON.parse(textOf(bytes.subarray(4, headEnd))) as (
-      (Omit<FactorTable, 'vectors'> & { vectors: number }) | null
-    )[];
-    let at = headEnd;
-    const [latest, arriving] = heads.map((head) => {
-      if (head === null) return undefined;
-      const from = at;
-      at += 4 * head.vectors;
-      return { ...head, vectors: floatsIn(bytes.subarray(from, at)) };
-    });
+    const { head, arrays } = unpacked<readonly (Head | null)[]>(bytes);
+    let at = 0;
+    const [latest, arriving] = head.map((one) =>
+      one === null ? undefined : { ...one, vectors: arrays[at++]!, userGram: arrays[at++]! },
+    );
     return { latest, arriving };
   },
 };
@@ -101,6 +105,7 @@ export interface Taste {
 export class ItemFactors {
   private table: FactorTable | undefined;
   private foldIn: FoldIn | undefined;
+  private known: NewItems | undefined;
   private readonly rowOfText = new Map<string, number>();
   private items: ItemSignals['rows'] | undefined;
   /** By number of an item its row, and the other way round; -1 for none. */
@@ -110,13 +115,23 @@ export class ItemFactors {
   constructor(
     private readonly signals: ItemSignals,
     private readonly state: Value<StoredFactors>,
+    private readonly newItems: Value<NewItems>,
   ) {}
 
   get facts(): { readonly trainedMs: number; readonly items: number; readonly rank: number } | undefined {
     const { latest } = this.state.get();
     if (latest === undefined) return undefined;
-    const items = latest.items.length;
-    return { trainedMs: latest.trainedMs, items, rank: latest.vectors.length / items };
+    return { trainedMs: latest.trainedMs, items: latest.items.length, rank: latest.rank };
+  }
+
+  /** Of who does something with an item that has no factors: it is one of its users. `before`: what the user had done. */
+  note(item: string, before: readonly number[]): void {
+    this.update();
+    const { table, foldIn } = this;
+    if (table === undefined || (this.rowOfText.get(item) ?? Infinity) < table.items.length) return;
+    const rows = this.rowsOf(before);
+    if (rows.length === 0) return;
+    noteUser(this.newItems, table, item, foldIn!.vector(rows, new Float64Array(rows.length).fill(1)));
   }
 
   /** `weight`: of the m-th newest. Absent: there are no factors yet, or none of these items. */
@@ -139,15 +154,20 @@ export class ItemFactors {
     };
   }
 
+  private rowsOf(items: readonly number[]): number[] {
+    return items.map((item) => this.rowOf[item] ?? -1).filter((row) => row >= 0);
+  }
+
   private update(): void {
     const { latest } = this.state.get();
     const { rows } = this.signals;
     if (this.table !== latest) this.take(latest);
     if (latest === undefined) return;
+    this.takeNew(latest);
     if (this.items !== rows) {
       this.items = rows;
       this.rowOf = [];
-      this.itemOf = new Int32Array(latest.items.length).fill(-1);
+      this.itemOf = new Int32Array(latest.items.length + NEW_MAX).fill(-1);
     }
     for (let item = this.rowOf.length; item < rows.rows; item++) {
       const row = this.rowOfText.get(this.signals.text(item)) ?? -1;
@@ -156,12 +176,32 @@ export class ItemFactors {
     }
   }
 
+  /** Those that have more users than before. */
+  private takeNew(table: FactorTable): void {
+    const known = this.newItems.get();
+    if (this.known === known || known.trainedMs !== table.trainedMs) return;
+    known.items.forEach((text, i) => {
+      if (this.known?.users[i] === known.users[i]) return;
+      const row = table.items.length + i;
+      this.foldIn!.setItem(row, foldedItem(known.users[i]!, table));
+      if (this.rowOfText.has(text)) return;
+      this.rowOfText.set(text, row);
+      const item = this.signals.find(text);
+      // What is mapped already had no row then.
+      if (item === undefined || item >= this.rowOf.length) return;
+      this.rowOf[item] = row;
+      this.itemOf[row] = item;
+    });
+    this.known = known;
+  }
+
   private take(table: FactorTable | undefined): void {
     this.table = table;
     this.items = undefined;
+    this.known = undefined;
     this.rowOfText.clear();
     table?.items.forEach((text, row) => this.rowOfText.set(text, row));
-    this.foldIn = table && new FoldIn(table.vectors, { ...table, rank: table.vectors.length / table.items.length });
+    this.foldIn = table && new FoldIn(table.vectors, table, { newMax: NEW_MAX });
   }
 }
 

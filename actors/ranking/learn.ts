@@ -29,6 +29,7 @@ import {
   TOGETHER_MAX,
 } from './neighbours.js';
 import { follow, show, type ShownItem, type ShownState } from './shown.js';
+import type { NewItems } from './new-items.js';
 import type { NameTables } from '../state/numbered-names.js';
 
 export interface RankingState extends ShownState {
@@ -39,6 +40,7 @@ export interface RankingState extends ShownState {
   readonly weights: Value<Weights>;
   readonly scores: Value<RunningScores>;
   readonly factors: Value<StoredFactors>;
+  readonly newItems: Value<NewItems>;
 }
 
 const POSITION_AT = FEATURES.indexOf('position');
@@ -70,6 +72,7 @@ export const keyOfCategory = (category: number): string => `c${category}`;
 
 export class RankingLearner {
   private readonly signals: ItemSignals;
+  private readonly known: Knowledge;
   private readonly ranker: Ranker;
 
   constructor(
@@ -77,7 +80,8 @@ export class RankingLearner {
     private readonly options: LearningOptions,
   ) {
     this.signals = signalsOf(state);
-    this.ranker = new Ranker(knowledgeOf(this.signals, state));
+    this.known = knowledgeOf(this.signals, state);
+    this.ranker = new Ranker(this.known);
   }
 
   take(frame: Events): void {
@@ -112,6 +116,7 @@ export class RankingLearner {
       const { at: place, ...after } = withItem(before, name, time[row]!);
       const shown = follow(this.state, id, name, time[row]!);
       if (place === 0 && row % step === 0) this.choose(row, before, numbers[row]!, time[row]!, shown);
+      if (!before.items.includes(name)) this.known.factors.note(name, this.signals.known(before.items));
       count(row);
       if (place === undefined) continue;
       if (before.items[place] !== after.items[place]) {
@@ -198,11 +203,11 @@ export class RankingLearner {
 
 export const knowledgeOf = (
   signals: ItemSignals,
-  { neighbours, factors }: Pick<RankingState, 'neighbours' | 'factors'>,
+  { neighbours, factors, newItems }: Pick<RankingState, 'neighbours' | 'factors' | 'newItems'>,
 ): Knowledge => ({
   signals,
   faded: new FadedCounts(signals),
   neighboursOf: (item) => neighbours.get(String(item)),
   categoryNeighbours: (category) => neighbours.get(keyOfCategory(category)),
-  factors: new ItemFactors(signals, factors),
+  factors: new ItemFactors(signals, factors, newItems),
 });

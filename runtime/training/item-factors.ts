@@ -7,6 +7,7 @@
  * their id, then of a quarter …: items need no more than that many.
  */
 import { trainAls } from '../../actors/maths/als/als.js';
+import { gramOf } from '../../actors/maths/als/row-system.js';
 import { sparse } from '../../actors/maths/als/sparse.js';
 import { itemFactors } from '../../actors/model.js';
 import { vectorText } from '../../actors/ranking/factors.js';
@@ -34,6 +35,8 @@ export interface TrainedFactors {
   readonly items: readonly string[];
   /** `rank` numbers for each item. */
   readonly vectors: Float64Array;
+  /** Xᵀ X of the users: the lower triangle, in rank × rank numbers. */
+  readonly userGram: Float64Array;
 }
 
 /** What a question ranks by factors takes 10 µs per thousand. */
@@ -72,7 +75,7 @@ export class Interactions {
   train(options: FactorOptions, threads: number, onIteration: (done: number) => void = () => undefined) {
     const pairs = this.pairs();
     if (pairs.user.length === 0) return undefined;
-    const { vectors, chosen, users, interactions } = trained(pairs, options, threads, onIteration);
+    const { vectors, userGram, chosen, users, interactions } = trained(pairs, options, threads, onIteration);
     const names = [...this.items.keys()];
     return {
       options,
@@ -80,6 +83,7 @@ export class Interactions {
       interactions,
       items: chosen.map((item) => names[item]!),
       vectors,
+      userGram,
     } satisfies TrainedFactors;
   }
 
@@ -152,12 +156,13 @@ function trained(
     rows: row.size,
     columns: chosen.length,
   });
-  const { items: vectors } = trainAls(
+  const { items: vectors, users } = trainAls(
     ratings,
     { ...options, solver: 'conjugate-gradient' },
     { team: alsThreads(threads), onIteration },
   );
-  return { vectors, chosen, users: row.size, interactions: kept.length };
+  const userGram = gramOf(users, [0, row.size], options.rank);
+  return { vectors, userGram, chosen, users: row.size, interactions: kept.length };
 }
 
 /** A message carries a fraction of a MB. */
@@ -165,7 +170,7 @@ const FRAME_BYTES = 192 * 1024;
 
 /** `trainedMs`: epoch ms. */
 export function* framesOf(
-  { options, items, vectors }: TrainedFactors,
+  { options, items, vectors, userGram }: TrainedFactors,
   trainedMs: number,
 ): Generator<Frame<typeof itemFactors.columns>> {
   const { rank, alpha, regularisation } = options;
@@ -177,7 +182,8 @@ export function* framesOf(
         const at = first + i;
         const vector = vectorText(vectors.subarray(at * rank, (at + 1) * rank));
         const last = at === items.length - 1 ? 1 : 0;
-        return { item, vector, trainedAt: trainedMs, alpha, regularisation, last };
+        const own = { item, vector, trainedAt: trainedMs, alpha, regularisation, last };
+        return last === 1 ? { ...own, userGram: vectorText(userGram) } : own;
       }),
     );
   }

@@ -22,15 +22,19 @@ export class FoldIn {
   private readonly out: Float32Array;
   private readonly kernel: Kernel;
 
-  /** `entriesMax`: items per user. */
+  private readonly entriesMax: number;
+
+  /** `entriesMax`: items per user. `newMax`: items that may come later. */
   constructor(
     items: Float64Array | Float32Array,
     private readonly options: SystemOptions,
-    private readonly entriesMax = 4_096,
+    { entriesMax = 4_096, newMax = 0 }: { readonly entriesMax?: number; readonly newMax?: number } = {},
   ) {
+    this.entriesMax = entriesMax;
     const { rank, alpha } = options;
     const stride = strideOf(rank);
-    this.zeros = items.length / rank;
+    const given = items.length / rank;
+    this.zeros = given + newMax;
     const filled = Math.ceil(entriesMax / LANES) * LANES;
     // After the items rows of zeros, at least one: for entries that fill up. Then G, three vectors, x, columns, values and scores.
     this.rows = Math.ceil((this.zeros + 1) / LANES) * LANES;
@@ -46,12 +50,17 @@ export class FoldIn {
     this.values = new Float32Array(memory.buffer, columns + filled * FLOAT_BYTES, filled);
     this.out = new Float32Array(memory.buffer, out, this.zeros);
     this.kernel = kernelOf(rank, memory);
-    for (let item = 0; item < this.zeros; item++) {
+    for (let item = 0; item < given; item++) {
       this.floats.set(items.subarray(item * rank, (item + 1) * rank), item * stride);
     }
-    if (alpha !== undefined) setGram(this.floats, gram, gramOf(items, [0, this.zeros], rank), rank);
+    if (alpha !== undefined) setGram(this.floats, gram, gramOf(items, [0, given], rank), rank);
     const places = { gram: alpha === undefined ? undefined : gram, scratch, stride };
     this.solve = conjugateGradient(this.floats, this.kernel, places, 0, coefficientsOf(options));
+  }
+
+  /** Of an item that came later. G stays that of those before: a few more change it little. */
+  setItem(item: number, vector: Float64Array): void {
+    this.floats.set(vector, item * strideOf(this.options.rank));
   }
 
   /** Zeros for a user without items. */

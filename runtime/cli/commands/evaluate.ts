@@ -95,7 +95,7 @@ function train(rivulet: Command): void {
         'and als-trending. A node does it by itself every training.everyMinutes.',
     )
     .option('--from <time>', 'only events of this event time or later, as in 2026-11-01', instantFlag)
-    .addOption(new Option('--rank <n>', 'numbers per vector').argParser(wholeNumber(1, 512)).default(rank))
+    .addOption(new Option('--rank <n>', 'numbers per vector').argParser(wholeNumber(1, 256)).default(rank))
     .addOption(
       new Option('--alpha <n>', 'how much more an event counts than none').argParser(positiveNumber).default(alpha),
     )

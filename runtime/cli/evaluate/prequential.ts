@@ -54,6 +54,7 @@ export function judgeStream(
     weights: specs.weights.create(),
     scores: specs.scores.create(),
     factors: specs.factors.create(),
+    newItems: specs.newItems.create(),
     shown: specs.shown.create(),
     sums: specs.sums.create(),
   };

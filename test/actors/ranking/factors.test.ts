@@ -23,7 +23,12 @@ const row = (trainedAt: number, item: string, vector: readonly number[], last = 
   ...{ item, vector: vectorText(Float64Array.from(vector)), trainedAt, alpha: 3, regularisation: 1, last },
 });
 
-const AXES = [row(1, 'a', [1, 0]), row(1, 'b', [2, 0]), row(1, 'c', [0, 1], 1)];
+/** Of users with Xᵀ X = diag(2, 3). */
+const AXES = [
+  row(1, 'a', [1, 0]),
+  row(1, 'b', [2, 0]),
+  { ...row(1, 'c', [0, 1], 1), userGram: vectorText(Float64Array.of(2, 0, 0, 3)) },
+];
 
 const ask = (driver: StageDriver, seen: readonly string[], question: Partial<RankingQuestion> = {}) =>
   rankingReader(driver.instance.states()).ranked({
@@ -114,6 +119,41 @@ it('by hybrid, factors are one of the sources', () => {
   driver.feed('factors', AXES);
   const [first] = ask(driver, ['a'], { by: 'hybrid', explain: true });
   expect(first).toMatchObject({ item: 'b', explanation: { reason: 'liked by people with a taste like yours' } });
+});
+
+describe('an item that came after the training', () => {
+  const withNew = (): StageDriver => {
+    const driver = driverOf('a', 'b', 'c');
+    driver.feed('factors', AXES);
+    // u0 has seen a: x = (4/9, 0), as above. The new item: (XᵀX + 3 x xᵀ + E) y = (1 + 3) x, (3 + 16/27) y = 16/9, y = (48/97, 0).
+    driver.feed('events', [{ time: NOON + 9, user: 'u0', item: 'new', category: 'c', price: NaN, past: 0 }]);
+    return driver;
+  };
+  const expected = [
+    ['b', 0.8889],
+    ['new', Math.round(((4 / 9) * 48 * 1e4) / 97) / 1e4],
+  ];
+
+  it('has a vector from those of its users, by hand', () => {
+    expect(scores(ask(withNew(), ['a']))).toEqual(expected);
+  });
+
+  it('has it after a crash, and until the next training', () => {
+    const driver = withNew();
+    driver.snapshot();
+    driver.feed('events', []);
+    driver.crash();
+    expect(scores(ask(driver, ['a']))).toEqual(expected);
+    driver.feed('factors', [row(2, 'a', [1, 0]), row(2, 'b', [1, 0], 1)]);
+    expect(ask(driver, ['a']).map(({ item }) => item)).toEqual(['b']);
+  });
+
+  it('of users whose taste is not known has none', () => {
+    const driver = driverOf('a', 'b', 'c');
+    driver.feed('factors', AXES);
+    driver.feed('events', [{ time: NOON + 9, user: 'stranger', item: 'new', category: 'c', price: NaN, past: 0 }]);
+    expect(ask(driver, ['a']).map(({ item }) => item)).toEqual(['b']);
+  });
 });
 
 describe('a training', () => {

@@ -33,6 +33,7 @@ function worldOf(events: readonly Event[]) {
     weights: specs.weights.create(),
     scores: specs.scores.create(),
     factors: specs.factors.create(),
+    newItems: specs.newItems.create(),
     shown: specs.shown.create(),
     sums: specs.sums.create(),
   };

@@ -60,7 +60,8 @@ it('arrives as it was', () => {
   keepFactors(state)(from(framesOf(trained, 7))).subscribe();
   expect(state.get().latest).toEqual({
     ...{ trainedMs: 7, alpha: OPTIONS.alpha, regularisation: OPTIONS.regularisation },
-    ...{ items: trained.items, vectors: Float32Array.from(trained.vectors) },
+    ...{ rank: OPTIONS.rank, items: trained.items, vectors: Float32Array.from(trained.vectors) },
+    userGram: Float32Array.from(trained.userGram),
   });
 });
 
@@ -68,7 +69,14 @@ it('goes in several messages when it is large', () => {
   const items = Array.from({ length: 3_000 }, (_, i) => `item-${i}`);
   const rank = 64;
   const vectors = Float64Array.from({ length: items.length * rank }, (_, i) => i / 1e6);
-  const large: TrainedFactors = { options: { ...OPTIONS, rank }, users: 1, interactions: 1, items, vectors };
+  const large: TrainedFactors = {
+    options: { ...OPTIONS, rank },
+    users: 1,
+    interactions: 1,
+    items,
+    vectors,
+    userGram: new Float64Array(rank ** 2),
+  };
   const frames = [...framesOf(large, 7)];
   expect(frames.length).toBeGreaterThan(3);
   const state = rankingState().factors.create();
