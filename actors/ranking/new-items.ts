@@ -28,7 +28,8 @@ export const NO_NEW_ITEMS: NewItems = { trainedMs: NaN, items: [], users: [] };
 export const newItemBytes: Codec<NewItems> = {
   encode: ({ trainedMs, items, users }) => packed({ trainedMs, items }, users),
   decode: (bytes) => {
-    const { head, arrays } = unpacked<Pick<NewItems, 'trainedMs' | 'items'>>(bytes);
+    const { head, arrays } = unpacked<Pick<NewItems, 'items'> & { readonly trainedMs: number | null }>(bytes);
+    // JSON has no NaN.
     return { ...head, trainedMs: head.trainedMs ?? NaN, users: arrays };
   },
 };
