@@ -73,6 +73,7 @@ describe('a node', () => {
       copyEveryMs: 10_000,
       threads: 2,
       tickEveryMs: 1000,
+      trainEveryMs: 3_600_000,
       logLevel: 'warn',
       durability: 'process',
       replicas: 1,

@@ -21,6 +21,7 @@ it('the live pipeline', () => {
       watermark -->|engagements by item| trending
       trending -->|tops by all| trending-lists
       watermark -->|sampled by all| ranking-learner
+      factors([factors]) -->|all| ranking-learner
       watermark -->|past by user| window
       window -->|past by user| interest-ranking
       interest-ranking -->|interests by user| recommendations
