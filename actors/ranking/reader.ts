@@ -5,12 +5,20 @@
  *   co-visitation   by Σ over m < 3 of 0.7^m · together(j, x), then by what is popular; score = 21 / (21 + rank), as the feature
  *   als, als-trending    by-taste.ts
  *
+ * A list for somebody of whom nothing is known is typed as what is popular or trending: nothing in it is the user's own.
  * Of lists by hybrid the last item of a share of them is a new one, chosen by user and hour: what nobody is shown, nobody can choose (explored).
  *   similar(i, x)   similar(i, x) / √((n(x) + 2) (n(i) + 2))
  */
 import type { Value } from '../../runtime/contract/stage.js';
 import { scored, weightsIn, type Weights } from '../maths/rank/listwise-logit.js';
-import { STREAMING_ALS, STREAMING_ALS_TRENDING, STREAMING_CO_VISITATION, STREAMING_HYBRID } from '../model.js';
+import {
+  STREAMING_ALS,
+  STREAMING_ALS_TRENDING,
+  STREAMING_CO_VISITATION,
+  STREAMING_HYBRID,
+  STREAMING_POPULAR_FALLBACK,
+  STREAMING_TRENDING,
+} from '../model.js';
 import { varied } from '../maths/rank/varied.js';
 import { tasted, type Trend } from './by-taste.js';
 import { explored } from './explored.js';
@@ -60,7 +68,8 @@ export function rankingReaderOf(
     const ranks = by === 'hybrid' ? scored(weights.get(), candidates.rows, context) : listed(candidates.rows);
     const best = chosen(question, candidates.items, ranks, fits);
     const total = by === 'hybrid' ? ranks.reduce((sum, score) => sum + Math.exp(score - ranks[best[0]!]!), 0) : 0;
-    const kind = by === 'hybrid' ? STREAMING_HYBRID : STREAMING_CO_VISITATION;
+    const own = by === 'hybrid' ? STREAMING_HYBRID : STREAMING_CO_VISITATION;
+    const kind = history.length === 0 ? STREAMING_POPULAR_FALLBACK : own;
     const model = by === 'hybrid' ? weightsIn(weights.get(), candidates.rows.features, context) : ONLY_TOGETHER;
     const list = best.map((place, i) => {
       const score = by === 'hybrid' ? Math.exp(ranks[place]! - ranks[best[0]!]!) / total : ranks[place]!;
@@ -72,7 +81,7 @@ export function rankingReaderOf(
     const novelty =
       by === 'hybrid' ? explored(signals, question, atMs, (item) => fits(item) && !isKnown.has(item)) : undefined;
     if (novelty === undefined) return list;
-    const last = candidate(question, novelty, Math.min(n, list.length + 1), 0, STREAMING_HYBRID);
+    const last = candidate(question, novelty, Math.min(n, list.length + 1), 0, kind);
     if (question.explain) last.explanation = NEW_HERE;
     return [...list.slice(0, n - 1), last];
   };
@@ -92,7 +101,8 @@ export function rankingReaderOf(
     const { by, n, explain: isExplained } = question;
     const history = signals.known([...question.seen().keys()]);
     const trend = by === 'als' ? undefined : trendOf(question);
-    const kind = by === 'als' ? STREAMING_ALS : STREAMING_ALS_TRENDING;
+    const own = by === 'als' ? STREAMING_ALS : STREAMING_ALS_TRENDING;
+    const kind = history.length === 0 ? STREAMING_TRENDING : own;
     return tasted(known, history, n, fits, trend).map(({ item, score, ofTaste: share }, i) => {
       const one = candidate(question, item, i + 1, score, kind);
       if (isExplained) one.explanation = explainTaste(share);

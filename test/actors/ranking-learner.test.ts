@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RankingQuestion } from '../../actors/candidates/source.js';
+import { RECOMMENDATION_TYPES } from '../../actors/model.js';
 import { rankingLearner, rankingReader } from '../../actors/ranking-learner.js';
 import { StageDriver } from '../support/stage-driver.js';
 
@@ -126,8 +127,10 @@ describe('a list', () => {
     expect(itemsOf(ask(driver, ['tv'], { isExcluded: (item) => item === 'a' }))).toEqual(['b']);
   });
 
-  it('of a user of whom nothing is known has what is popular', () => {
-    expect(itemsOf(ask(driver, [])).sort()).toEqual(['a', 'b', 'tv']);
+  it('of a user of whom nothing is known has what is popular, typed so', () => {
+    const list = ask(driver, []);
+    expect(itemsOf(list).sort()).toEqual(['a', 'b', 'tv']);
+    expect(list.map(({ kind }) => RECOMMENDATION_TYPES[kind])).toEqual(list.map(() => 'streaming_popular_fallback'));
   });
 
   it('is empty before the first event', () => {

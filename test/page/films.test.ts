@@ -68,7 +68,7 @@ describe('films', () => {
     }
     const kinds = lists.map(([first]) => first!.type);
     expect(kinds.slice(-2)).toEqual(['streaming_popular_fallback', 'streaming_popular_fallback']);
-    expect(kinds.filter((kind) => kind === 'streaming_category_popularity').length).toBeGreaterThan(30);
+    expect(kinds.filter((kind) => kind === 'streaming_hybrid').length).toBeGreaterThan(30);
     for (const { item_id: item, category } of lists[0]!) expect(await genresOf(item)).toContain(category);
     const { answers } = await get<{ readonly answers: Record<string, number> }>('/status');
     expect(answers).toMatchObject({ empty: 0 });

@@ -50,39 +50,41 @@ export function RankingPanel() {
 /** The first arm is what others are compared with. */
 function Experiment({ experiment: { name, arms } }: { readonly experiment: NonNullable<Ranking['experiment']> }) {
   return (
-    <table class="list experiment">
-      <caption>Experiment {name}: of what was shown, what users did something with</caption>
-      <thead>
-        <tr>
-          <th scope="col">Arm</th>
-          <th scope="col">Order by</th>
-          {['Users', 'Shown', 'Followed', 'Rate', 'Hit rate', 'p'].map((title) => (
-            <th key={title} scope="col" class="number">
-              {title}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {arms.map(({ arm, strategy, percent: share, ...of }) => (
-          <tr key={arm}>
-            <th scope="row">{arm}</th>
-            <td>
-              {STRATEGIES[strategy] ?? strategy}, {share} %
-            </td>
-            {[
-              ...[count(of.users), count(of.impressions), count(of.clicks)],
-              ...[of.click_through_rate, of.hit_rate].map((rate) => (rate === null ? UNKNOWN : percent(rate))),
-              of.p_value === null ? UNKNOWN : of.p_value < 0.001 ? '< 0.001' : of.p_value.toFixed(3),
-            ].map((text, i) => (
-              <td key={i} class="number">
-                {text}
-              </td>
+    <div class="experiment">
+      <table class="list">
+        <caption>Experiment {name}: of what was shown, what users did something with</caption>
+        <thead>
+          <tr>
+            <th scope="col">Arm</th>
+            <th scope="col">Order by</th>
+            {['Users', 'Shown', 'Followed', 'Rate', 'Hit rate', 'p'].map((title) => (
+              <th key={title} scope="col" class="number">
+                {title}
+              </th>
             ))}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {arms.map(({ arm, strategy, percent: share, ...of }) => (
+            <tr key={arm}>
+              <th scope="row">{arm}</th>
+              <td>
+                {STRATEGIES[strategy] ?? strategy}, {share} %
+              </td>
+              {[
+                ...[count(of.users), count(of.impressions), count(of.clicks)],
+                ...[of.click_through_rate, of.hit_rate].map((rate) => (rate === null ? UNKNOWN : percent(rate))),
+                of.p_value === null ? UNKNOWN : of.p_value < 0.001 ? '< 0.001' : of.p_value.toFixed(3),
+              ].map((text, i) => (
+                <td key={i} class="number">
+                  {text}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
