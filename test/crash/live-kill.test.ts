@@ -99,7 +99,14 @@ async function lists(node: MainNode.RunningNode, publisher: StubbornPublisher, {
     new Map(
       users
         .flatMap((userId) => {
-          const query = { userId, limit: 100, category: undefined, excludeSeen: false, explain: false };
+          const query = {
+            userId,
+            limit: 100,
+            category: undefined,
+            excludeSeen: false,
+            explain: false,
+            strategy: 'category-popularity' as const,
+          };
           return node
             .answer(query)
             .items.map(({ itemId, type, score }) => [`${userId} ${itemId} ${type}`, score] as const);

@@ -65,7 +65,10 @@ beforeAll(async () => {
   await client.getRecommendations({ userId: 'person-1', strategy: 'category-popularity' });
   // A user with events, one without.
   await eventually(async () => {
-    const lists = await client.batchGetRecommendations({ userIds: ['person-1', 'stranger'] });
+    const lists = await client.batchGetRecommendations({
+      userIds: ['person-1', 'stranger'],
+      strategy: 'category-popularity',
+    });
     const kinds = ['streaming_category_popularity', 'streaming_popular_fallback'];
     expect(lists.map(({ items }) => items[0]?.type)).toEqual(kinds);
   });
