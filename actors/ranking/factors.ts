@@ -102,6 +102,15 @@ export interface Taste {
   best(n: number, fits?: (item: number) => boolean): readonly number[];
 }
 
+/** The learner and the answers of a process share it: to make one takes 10 ms, which answers wait for. */
+const foldIns = new WeakMap<FactorTable, FoldIn>();
+
+function foldInOf(table: FactorTable): FoldIn {
+  const foldIn = foldIns.get(table) ?? new FoldIn(table.vectors, table, { newMax: NEW_MAX });
+  foldIns.set(table, foldIn);
+  return foldIn;
+}
+
 export class ItemFactors {
   private table: FactorTable | undefined;
   private foldIn: FoldIn | undefined;
@@ -201,7 +210,7 @@ export class ItemFactors {
     this.known = undefined;
     this.rowOfText.clear();
     table?.items.forEach((text, row) => this.rowOfText.set(text, row));
-    this.foldIn = table && new FoldIn(table.vectors, table, { newMax: NEW_MAX });
+    this.foldIn = table && foldInOf(table);
   }
 }
 
