@@ -29,7 +29,7 @@ import { rankingReaderOf } from './ranking/reader.js';
 import type { LatestItems } from './maths/rank/latest-items.js';
 import { newWeights, type Weights } from './maths/rank/listwise-logit.js';
 import { itemFactors, sampledEvents } from './model.js';
-import { factorBytes, keepFactors, type StoredFactors } from './ranking/factors.js';
+import { factorBytes, keepFactors, type StoredFactors } from './ranking/factor-table.js';
 import { newItemBytes, NO_NEW_ITEMS } from './ranking/new-items.js';
 import { knowledgeOf, learnRanking } from './ranking/learn.js';
 import { NO_SCORES } from './ranking/running-scores.js';

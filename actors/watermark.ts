@@ -16,7 +16,7 @@
  *
  * A source that wakes up reports it to all at once, with its first rows.
  *
- * Impressions go to what learns from them, and nowhere else: they are no sign of interest, and none of activity.
+ * Impressions go to what learns from them, and nowhere else: they are no sign of interest, and none of activity. None is ever late: they count as on time here.
  *
  * Rows of the past have no part in W, idleness and progress. They pass on an output of their own; popularity counts them and ranking learns from them, trending
  * does not.
@@ -27,7 +27,7 @@
  * Restart  restored with the snapshot; ticks are in the mailbox, so idleness is replayed like everything else. Rows that wait in the mailbox come before
  *          the tick that would report the source as idle: back-pressure is not idleness.
  */
-import { EMPTY, filter, map, merge, mergeMap, type Observable } from 'rxjs';
+import { EMPTY, filter, map, merge, mergeMap, type Observable, tap } from 'rxjs';
 import {
   type Emission,
   type FrameOf,
@@ -125,7 +125,7 @@ export const watermark = (options: WatermarkOptions) => {
       ...categoriesOfItems(),
       unknown: unknownItemsState(),
     },
-    counts: ['unknown_items'],
+    counts: ['unknown_items', 'on_time'],
     pipeline: ({ inputs, epochEnds, ticks, state, out, count }) => {
       const { source, begun } = state;
       const waiting = new WaitingRows(state.waiting, engagements);
@@ -144,6 +144,9 @@ export const watermark = (options: WatermarkOptions) => {
         ]),
       );
       const shown = inputs.events.pipe(
+        tap(({ columns: { type } }) => {
+          if (type.includes(IMPRESSION)) count('on_time', type.filter((one) => one === IMPRESSION).length);
+        }),
         mergeMap(impressions),
         mergeMap((frame) => sampled(sample?.add(frame))),
       );

@@ -9,7 +9,7 @@
  */
 import type { Codec, Value } from '../../runtime/contract/stage.js';
 import { RowSystem } from '../maths/als/row-system.js';
-import type { FactorTable } from './factors.js';
+import type { FactorTable } from './factor-table.js';
 import { packed, unpacked } from './packed-floats.js';
 
 export interface NewItems {

@@ -39,7 +39,11 @@ const RESTORED = '; a restore sets it back to the snapshot, and the replay count
 /** Shown only for stages that count it: a 0 for others would mean that no events arrived there. */
 const EVENT_COUNTERS: readonly (readonly [name: string, help: string, counter: Counter])[] = [
   ['rivulet_events_total', 'Events that parse has seen; of parse-items: items', 'events'],
-  ['rivulet_events_on_time_total', 'Events that were counted in a window', 'on_time'],
+  [
+    'rivulet_events_on_time_total',
+    'Events that were counted in a window, or are impressions, which have none',
+    'on_time',
+  ],
   ['rivulet_events_late_total', 'Events whose window was closed', 'late'],
   ['rivulet_events_dead_letter_total', 'Events that were refused; of parse-items: items', 'dead_letter'],
   ['rivulet_events_duplicate_total', 'Events whose id was seen before', 'duplicates'],

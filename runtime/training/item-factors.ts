@@ -10,7 +10,7 @@ import { trainAls } from '../../actors/maths/als/als.js';
 import { gramOf } from '../../actors/maths/als/row-system.js';
 import { sparse } from '../../actors/maths/als/sparse.js';
 import { itemFactors } from '../../actors/model.js';
-import { vectorText } from '../../actors/ranking/factors.js';
+import { vectorText } from '../../actors/ranking/factor-table.js';
 import { type Frame, frameOf } from '../frames/frame.js';
 import { partitionOf } from '../state/rescaling.js';
 import { alsThreads } from './als-threads.js';

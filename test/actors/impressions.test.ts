@@ -90,6 +90,8 @@ it('watermark passes impressions to what learns from them, and to nothing else',
   const { rows: first } = driver.feed('events', [shown, { ...row, time: AT, type: VIEW }]);
   for (const output of ['rows', 'engagements', 'popularity']) expect(first[output]).toMatchObject([{ type: VIEW }]);
   expect(driver.feed('events', [{ ...shown, past: 1 }]).frames).toEqual([]);
+  // So that events = on time + late + dead letters + duplicates.
+  expect(driver.counts().on_time).toBe(2);
   const { rows, progress } = driver.tick(AT);
   expect(rows['sampled']).toMatchObject([
     { type: IMPRESSION, position: 1, arm: 'lists/new' },

@@ -7,7 +7,7 @@ import { from } from 'rxjs';
 import { JUDGED_MODELS, ranksOf } from '../../../actors/ranking/running-scores.js';
 import { type Estimate, estimateOf } from '../../../actors/maths/evaluation/metrics.js';
 import { sampledEvents } from '../../../actors/model.js';
-import { keepFactors } from '../../../actors/ranking/factors.js';
+import { keepFactors } from '../../../actors/ranking/factor-table.js';
 import { RankingLearner } from '../../../actors/ranking/learn.js';
 import type { Choice } from '../../../actors/ranking/ranker.js';
 import { rankingState } from '../../../actors/ranking-learner.js';

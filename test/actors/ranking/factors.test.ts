@@ -1,7 +1,7 @@
 /** Lists by factors, worked by hand; and which training they are of, however it comes. */
 import { describe, expect, it } from 'vitest';
 import { rankingLearner, rankingReader } from '../../../actors/ranking-learner.js';
-import { vectorText } from '../../../actors/ranking/factors.js';
+import { vectorText } from '../../../actors/ranking/factor-table.js';
 import type { RankingQuestion } from '../../../actors/candidates/source.js';
 import type { RankedItem } from '../../../actors/maths/made-list.js';
 import { StageDriver } from '../../support/stage-driver.js';

@@ -53,7 +53,8 @@ it.each([
     expect(stagesWith('rivulet_events_dead_letter_total')).toEqual(['parse-items', 'parse']);
     expect(stagesWith('rivulet_events_duplicate_total')).toEqual(['parse']);
     const windows = new Array<string>(topology.count('window')).fill('window');
-    expect(stagesWith('rivulet_events_on_time_total')).toEqual(windows);
+    const watermarks = new Array<string>(topology.count('watermark')).fill('watermark');
+    expect(stagesWith('rivulet_events_on_time_total').sort()).toEqual([...watermarks, ...windows]);
     expect(stagesWith('rivulet_events_late_total')).toEqual(windows);
     // What happens to any stage is reported of all; what a chain has once, of its first stage.
     const all = topology.stages.flatMap(({ id }) => new Array<string>(topology.count(id)).fill(id)).sort();
@@ -90,6 +91,8 @@ it('the stages count what they declare, and nothing else', () => {
   for (let id = 0; id < 20; id++) driver.publish({ data: event(id, NOW - id * 1_000), user: `u${id % 3}` });
   driver.publish({ data: event(3, NOW - 3_000) }, { data: utf8('no event') });
   driver.tick(NOW + MINUTE);
+  // In no window, and never late.
+  driver.publish({ data: event(29, NOW).replace('purchase', 'impression') });
   driver.publish({ data: event(30, NOW) });
   driver.tick(NOW + 2 * MINUTE);
   driver.publish({ data: event(31, NOW - 300 * MINUTE) });

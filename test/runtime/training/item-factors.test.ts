@@ -2,7 +2,7 @@
 import { from } from 'rxjs';
 import { expect, it } from 'vitest';
 import { rankingState } from '../../../actors/ranking-learner.js';
-import { keepFactors } from '../../../actors/ranking/factors.js';
+import { keepFactors } from '../../../actors/ranking/factor-table.js';
 import { FACTOR_OPTIONS, framesOf, Interactions, type TrainedFactors } from '../../../runtime/training/item-factors.js';
 
 const OPTIONS = { ...FACTOR_OPTIONS, rank: 4, iterations: 3 };
