@@ -50,7 +50,7 @@ export function RankingPanel() {
 /** The first arm is what others are compared with. */
 function Experiment({ experiment: { name, arms } }: { readonly experiment: NonNullable<Ranking['experiment']> }) {
   return (
-    <div class="experiment">
+    <div class="experiment" tabIndex={0} role="region" aria-label="The arms of the experiment">
       <table class="list">
         <caption>Experiment {name}: of what was shown, what users did something with</caption>
         <thead>
@@ -89,7 +89,7 @@ function Experiment({ experiment: { name, arms } }: { readonly experiment: NonNu
 }
 
 function HitRates({ ranking }: { readonly ranking: Ranking }) {
-  const { group } = useSharedValue(words);
+  const own = useSharedValue(words);
   const models = [...ranking.models].sort((a, b) => b.hit_rate - a.hit_rate);
   const best = Math.max(models[0]?.hit_rate ?? 0, Number.MIN_VALUE);
   return (
@@ -106,7 +106,7 @@ function HitRates({ ranking }: { readonly ranking: Ranking }) {
       <tbody>
         {models.map(({ model, hit_rate: rate }) => (
           <tr key={model} class={model === 'hybrid' ? 'is-chosen' : ''}>
-            <th scope="row">{signOf(model, group)}</th>
+            <th scope="row">{signOf(model, own)}</th>
             <td class="score">
               <div class="scored">
                 <span class="bar" aria-hidden="true">
@@ -123,7 +123,7 @@ function HitRates({ ranking }: { readonly ranking: Ranking }) {
 }
 
 function Weights({ samples, ranking }: { readonly samples: readonly Sample[]; readonly ranking: Ranking }) {
-  const { group } = useSharedValue(words);
+  const own = useSharedValue(words);
   const largest = [...ranking.weights].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, WEIGHTS);
   return (
     <table class="list">
@@ -140,7 +140,7 @@ function Weights({ samples, ranking }: { readonly samples: readonly Sample[]; re
       <tbody>
         {largest.map(({ feature, weight }) => (
           <tr key={feature}>
-            <th scope="row">{signOf(feature, group)}</th>
+            <th scope="row">{signOf(feature, own)}</th>
             <td>
               <Sparkline
                 points={samples.map(({ atMs, ranking: { weights } }) => ({

@@ -2,7 +2,7 @@
 import type { RecommendedItem, Recommendations } from './answers.js';
 import { useSharedValue } from './shared-value.js';
 import { SimilarButton } from './similar-items.js';
-import { signOf, words } from './subject.js';
+import { signOf, type Words, words } from './subject.js';
 import { categoryParts, figure, kindOf, percent, price } from './wording.js';
 
 const WAITING_ROWS = 6;
@@ -13,7 +13,8 @@ interface TableProps {
 }
 
 export function RecommendationTable({ answer, busy }: TableProps) {
-  const { item, group } = useSharedValue(words);
+  const own = useSharedValue(words);
+  const { item, group } = own;
   const items = answer?.items ?? [];
   const best = Math.max(...items.map(({ score }) => score), Number.MIN_VALUE);
   if (answer === undefined && !busy) return null;
@@ -48,7 +49,7 @@ export function RecommendationTable({ answer, busy }: TableProps) {
       <tbody>
         {answer === undefined
           ? Array.from({ length: WAITING_ROWS }, (_, i) => <WaitingRow key={i} />)
-          : items.map((one) => <Row key={one.item_id} item={one} best={best} group={group} />)}
+          : items.map((one) => <Row key={one.item_id} item={one} best={best} own={own} />)}
       </tbody>
     </table>
   );
@@ -57,11 +58,10 @@ export function RecommendationTable({ answer, busy }: TableProps) {
 interface RowProps {
   readonly item: RecommendedItem;
   readonly best: number;
-  /** What categories are called. */
-  readonly group: string;
+  readonly own: Words;
 }
 
-function Row({ item, best, group }: RowProps) {
+function Row({ item, best, own }: RowProps) {
   const why = (
     <>
       <span class={`chip ${item.type.endsWith('fallback') ? '' : 'accent'}`} title={item.type}>
@@ -70,7 +70,7 @@ function Row({ item, best, group }: RowProps) {
       {item.reason}
       {item.contributions !== undefined && item.contributions.length > 0 && (
         <div class="contributions">
-          {item.contributions.map(({ source, share }) => `${signOf(source, group)} ${percent(share)}`).join(' · ')}
+          {item.contributions.map(({ source, share }) => `${signOf(source, own)} ${percent(share)}`).join(' · ')}
         </div>
       )}
     </>

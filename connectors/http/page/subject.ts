@@ -2,7 +2,7 @@
 import type { Status } from './answers.js';
 import { SharedValue } from './shared-value.js';
 
-type Words = {
+export type Words = {
   readonly item: string;
   readonly group: string;
   readonly allGroups: string;
@@ -25,6 +25,7 @@ const WORDS: Readonly<Record<Status['subject'], Words>> = {
 export const words = new SharedValue(WORDS.items);
 
 /** The name of a source or a feature, in the page's words. */
-export const signOf = (name: string, group: string): string => name.replace('category', group.toLowerCase());
+export const signOf = (name: string, { group, item }: Words): string =>
+  name.replace('category', group.toLowerCase()).replace('item', item.toLowerCase());
 
 export const noteSubject = ({ subject }: Status): void => words.set(WORDS[subject]);
